@@ -1,0 +1,65 @@
+# facewire: `make` alone prints this help. Every target sets up what it needs.
+PYTHON ?= python3
+CONFIG ?= train/configs/synthetic.toml
+DATA ?=
+CALIBRATION ?= calibration_data
+INPUT ?= replay
+BOXES ?= truth
+BIN := .venv/bin
+# The newest run is the one that `make train` touched last; evaluated when a target needs it.
+RUN ?= $(shell ls -t runs/*/run.json 2>/dev/null | head -n 1 | xargs -r dirname)
+RUN_DATA = $(or $(DATA),$(shell $(BIN)/python -c "import json, sys; print(*(d['path'] for d in json.load(open(sys.argv[1]))['data']))" $(RUN)/run.json))
+RUN_KIND = $(shell $(BIN)/python -c "import json, sys; print(json.load(open(sys.argv[1]))['kind'])" $(RUN)/run.json)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train convert evaluate run test lint clean need-run
+
+help:
+	@echo "make setup                            .venv with everything"
+	@echo "make train convert run                the whole line on rendered faces, no data needed"
+	@echo "make train DATA=FOLDER CONFIG=TOML    train on your own labelled faces (several folders: DATA='A B')"
+	@echo "make convert [RUN=runs/NAME]          int8 model of the newest run, if the parity gate holds (exit 5 if not)"
+	@echo "make evaluate [RUN=...] [BOXES=truth|truth5|detector]   error of the newest run on its test split"
+	@echo "make run [INPUT=usb|rpi|FILE|...]     the edge loop with the newest run's model; default: the packaged clip"
+	@echo "make test                             all tests"
+	@echo "make lint                             ruff, mypy, import contracts"
+	@echo "make clean                            remove caches and .venv; runs/ stays"
+
+.venv/stamp: pyproject.toml
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'facewire needs Python 3.11 or newer: make PYTHON=python3.11 ...')"
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[train,dev]'
+	touch $@
+
+setup: .venv/stamp
+
+train: setup
+	$(BIN)/facewire-train fit --config $(CONFIG) $(addprefix --data ,$(DATA))
+
+need-run: setup
+	@test -n "$(RUN)" || { echo "no finished run in runs/; start with: make train" >&2; exit 2; }
+
+convert: need-run
+	$(BIN)/facewire-convert quantize --checkpoint $(RUN)/model.keras --calibration $(CALIBRATION) \
+		$(addprefix --gate-data ,$(RUN_DATA)) --out $(RUN)/$(RUN_KIND)_int8.tflite --report $(RUN)/report
+
+evaluate: need-run
+	$(BIN)/facewire-train evaluate --model $(RUN)/model.keras $(addprefix --data ,$(RUN_DATA)) --boxes $(BOXES) \
+		--json $(RUN)/evaluation.json --report $(RUN)/evaluation
+
+run: setup
+	@if [ -n "$(RUN)" ] && [ -f "$(RUN)/landmarks_int8.tflite" ]; then model="--model $(RUN)/landmarks_int8.tflite"; fi; \
+	exec $(BIN)/facewire-edge run --input $(INPUT) $$model
+
+test: setup
+	$(BIN)/python -m pytest
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info edge/*.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
