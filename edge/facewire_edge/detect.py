@@ -1,0 +1,137 @@
+"""Find faces in a frame: the int8 detector, its decoding and the suppression of doubles."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facewire_edge.card import DetectorSpec
+from facewire_edge.geometry import Box
+from facewire_edge.interpreter import Model
+from facewire_edge.types import Detection, Image
+
+NMS_IOU = 0.4  # a second box that overlaps a better one by more is the same face
+MAX_CANDIDATES = 400  # before suppression; a crowd picture of WIDER has up to 300 faces
+LOG_SIZE_LIMIT = 3.0  # exp(3) = 20 reference sizes: no face is larger, and exp must not overflow
+
+
+class FaceDetector(Protocol):
+    """Find faces in a frame (H, W, 3) uint8 RGB, best first."""
+
+    def __call__(self, image: Image) -> list[Detection]:
+        """Give the detections in frame pixels."""
+
+
+class Int8Detector:
+    """Run our own detector: letterbox, infer, decode, suppress."""
+
+    def __init__(self, model: Model, min_score: float | None = None) -> None:
+        card = model.card
+        assert card.detector is not None  # by its kind
+        self.card = card
+        self.min_score = card.min_score if min_score is None else min_score
+        self._model = model
+        self._grid = cell_grid(card.detector, card.input.width, card.input.height)
+
+    def __call__(self, image: Image) -> list[Detection]:
+        """Give the detections in frame pixels, best first."""
+        letter, scale = letterbox(image, self.card.input.width, self.card.input.height)
+        return detections_of(self._model.run(letter), self._grid, self.min_score, scale)
+
+
+def detections_of(
+    outputs: dict[str, NDArray[np.float32]], grid: NDArray[np.float32], min_score: float, scale: float
+) -> list[Detection]:
+    """Give the detections of one picture's dequantised outputs in frame pixels, best first.
+
+    Args:
+        outputs: scores (K, 1), boxes (K, 4), points (K, 10).
+        grid: (K, 3), see :func:`cell_grid`.
+        min_score: in [0, 1].
+        scale: from frame to network input, see :func:`letterbox`.
+
+    """
+    scores, boxes, points = decode(outputs["scores"], outputs["boxes"], outputs["points"], grid, min_score)
+    keep = suppress(boxes, scores)
+    boxes, points = (boxes[keep] + 0.5) / scale - 0.5, (points[keep] + 0.5) / scale - 0.5
+    return [
+        Detection(Box(*(float(v) for v in box)), float(score), five.astype(np.float32))
+        for box, score, five in zip(boxes, scores[keep], points, strict=True)
+    ]
+
+
+def letterbox(image: Image, width: int, height: int) -> tuple[Image, float]:
+    """Fit ``image`` into ``width`` x ``height`` at its own aspect ratio, top left, black beside it.
+
+    Give the picture and the scale from frame to picture.
+    """
+    import cv2
+
+    scale = min(width / image.shape[1], height / image.shape[0])
+    inner_width = max(1, min(width, round(image.shape[1] * scale)))
+    inner_height = max(1, min(height, round(image.shape[0] * scale)))
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    picture = np.zeros((height, width, 3), np.uint8)
+    picture[:inner_height, :inner_width] = cv2.resize(image, (inner_width, inner_height), interpolation=method)
+    return picture, scale
+
+
+def cell_grid(spec: DetectorSpec, width: int, height: int) -> NDArray[np.float32]:
+    """Give (K, 3): each cell's centre x, y in input pixels and its reference size, in the order of the rows."""
+    levels = []
+    for stride, reference in zip(spec.strides, spec.reference_px, strict=True):
+        columns, rows = -(-width // stride), -(-height // stride)
+        y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
+        centre = (stride - 1) / 2
+        levels.append(
+            np.stack([x * stride + centre, y * stride + centre, np.full_like(x, reference)], -1).reshape(-1, 3)
+        )
+    return np.concatenate(levels)
+
+
+def decode(
+    logits: NDArray[np.float32],
+    boxes: NDArray[np.float32],
+    points: NDArray[np.float32],
+    grid: NDArray[np.float32],
+    min_score: float,
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Decode the rows whose score reaches ``min_score``, best first.
+
+    Args:
+        logits: (K, 1), see :class:`DetectorSpec`.
+        boxes: (K, 4).
+        points: (K, 10).
+        grid: (K, 3), see :func:`cell_grid`.
+        min_score: in [0, 1].
+
+    Returns:
+        scores (M,), boxes (M, 4) as x0, y0, x1, y1, points (M, 5, 2), in input pixels.
+
+    """
+    scores = np.asarray(1 / (1 + np.exp(-logits[:, 0])), dtype=np.float32)
+    rows = np.flatnonzero(scores >= min_score)
+    rows = rows[np.argsort(-scores[rows], kind="stable")[:MAX_CANDIDATES]]
+    centre, reference = grid[rows, :2], grid[rows, 2:]
+    middle = centre + boxes[rows, :2] * reference
+    half = np.exp(np.minimum(boxes[rows, 2:], LOG_SIZE_LIMIT)) * reference / 2
+    corners: NDArray[np.float32] = np.concatenate([middle - half, middle + half], axis=1)
+    five = centre[:, None] + points[rows].reshape(-1, 5, 2) * reference[:, None]
+    return scores[rows], corners, five
+
+
+def suppress(boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Give the indices of the boxes (M, 4) that no better one overlaps by more than ``NMS_IOU``; scores descend."""
+    area = np.maximum(0, boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    alive = np.ones(len(scores), bool)
+    keep = []
+    for i in range(len(scores)):
+        if not alive[i]:
+            continue
+        keep.append(i)
+        low, high = np.maximum(boxes[i, :2], boxes[i + 1 :, :2]), np.minimum(boxes[i, 2:], boxes[i + 1 :, 2:])
+        overlap = np.maximum(0, high - low).prod(axis=1)
+        alive[i + 1 :] &= overlap <= NMS_IOU * (area[i] + area[i + 1 :] - overlap)
+    return np.asarray(keep, dtype=np.int64)

@@ -1,0 +1,97 @@
+"""The error tree; a command's exit code is a property of the error that ended it.
+
+FacewireError                1  a bug of ours, or anything unforeseen
+├── UsageError               2  a command line or configuration that cannot be meant   (ValueError)
+├── HardwareError            3  a camera or an accelerator that is not there            (OSError)
+├── ModelError               4  a model that cannot be run                              (ValueError)
+│   ├── ModelCardError       4  a card that is missing or contradicts its tensors
+│   └── RuntimeMissingError  4  no TFLite runtime is installed                          (ImportError)
+├── GateError                5  a gate that did not hold                                (ValueError)
+├── DataError                6  a data set or an image that cannot be read              (ValueError)
+└── OutputError              7  a disk or a socket that does not take the result        (OSError)
+
+A message says what, got, expected, what to do. Libraries raise; only ``__main__`` prints and exits.
+"""
+
+import errno
+import logging
+import sys
+from collections.abc import Callable
+from typing import ClassVar
+
+BROKEN_PIPE_EXIT = 0
+
+
+class FacewireError(Exception):
+    """Be the root of all errors that facewire raises on purpose."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(FacewireError, ValueError):
+    """Refuse a command line or a configuration."""
+
+    exit_code = 2
+
+
+class HardwareError(FacewireError, OSError):
+    """Report a camera or an accelerator that is absent or does not answer."""
+
+    exit_code = 3
+
+
+class ModelError(FacewireError, ValueError):
+    """Refuse a model file."""
+
+    exit_code = 4
+
+
+class ModelCardError(ModelError):
+    """Refuse a model whose card is missing, unknown or contradicts its tensors."""
+
+
+class RuntimeMissingError(ModelError, ImportError):
+    """Report that no TFLite runtime can be imported."""
+
+
+class GateError(FacewireError, ValueError):
+    """Report a gate that did not hold."""
+
+    exit_code = 5
+
+
+class DataError(FacewireError, ValueError):
+    """Refuse a data set, an annotation or an image."""
+
+    exit_code = 6
+
+
+class OutputError(FacewireError, OSError):
+    """Report a disk, file or socket that does not take the result."""
+
+    exit_code = 7
+
+
+def run_command(main: Callable[[], None], prog: str) -> int:
+    """Run a command's ``main`` and turn how it ended into an exit code, with one line on stderr.
+
+    A closed pipe downstream (``facewire-edge run | head``) and an interrupt are ends, not errors.
+    """
+    try:
+        main()
+        sys.stdout.flush()
+    except FacewireError as error:
+        logging.getLogger(prog).debug("traceback", exc_info=True)
+        print(f"{prog}: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:
+        sys.stdout = None  # the interpreter must not flush into the closed pipe at exit
+        return BROKEN_PIPE_EXIT
+    except KeyboardInterrupt:
+        return 0
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT}:
+            raise
+        print(f"{prog}: cannot write: {error}; free the disk or choose another folder", file=sys.stderr)
+        return OutputError.exit_code
+    return 0

@@ -1,0 +1,170 @@
+"""Boxes and the one crop geometry that training, conversion and the device share.
+
+Points are ``(N, 2)``, x then y, pixel centres at integers. *Crop units* run from 0 to 1 across the crop:
+``u = (q + 0.5) / size`` for the crop pixel ``q``. A crop is a rotated square that is never clamped to its frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import atan2, cos, hypot, sin
+
+import numpy as np
+from numpy.typing import NDArray
+
+Points = NDArray[np.float32]
+Image = NDArray[np.uint8]
+
+# A crop this many times larger than its output is averaged down first: bilinear sampling alone skips pixels (aliasing).
+SHRINK_FROM = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """Hold an axis-aligned box in pixels."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+
+    @classmethod
+    def around(cls, points: Points) -> Box:
+        """Give the tight box of ``points`` (N, 2), ignoring those that are not finite."""
+        low, high = np.nanmin(points, axis=0), np.nanmax(points, axis=0)
+        return cls(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+
+    @property
+    def width(self) -> float:
+        """Give the width in pixels."""
+        return self.x1 - self.x0
+
+    @property
+    def height(self) -> float:
+        """Give the height in pixels."""
+        return self.y1 - self.y0
+
+    @property
+    def area(self) -> float:
+        """Give the area in square pixels, 0 for an inverted box."""
+        return max(0.0, self.width) * max(0.0, self.height)
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Give the centre (x, y)."""
+        return (self.x0 + self.x1) / 2, (self.y0 + self.y1) / 2
+
+    def iou(self, other: Box) -> float:
+        """Give the intersection over union with ``other``, 0 where both are empty."""
+        overlap = Box(max(self.x0, other.x0), max(self.y0, other.y0), min(self.x1, other.x1), min(self.y1, other.y1))
+        union = self.area + other.area - overlap.area
+        return overlap.area / union if union > 0 else 0.0
+
+    def scaled(self, factor_x: float, factor_y: float | None = None) -> Box:
+        """Give the box in the coordinates of an image resized by the factors, about the pixel grid's corner."""
+        factor_y = factor_x if factor_y is None else factor_y
+        x0, y0, x1, y1 = self.x0 + 0.5, self.y0 + 0.5, self.x1 + 0.5, self.y1 + 0.5
+        return Box(x0 * factor_x - 0.5, y0 * factor_y - 0.5, x1 * factor_x - 0.5, y1 * factor_y - 0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class CropTransform:
+    """Map between frame pixels and the pixels of a rotated square crop of ``size`` x ``size``."""
+
+    x: float  # centre, frame pixels
+    y: float
+    side_px: float  # side of the square in the frame
+    angle_rad: float  # of the crop's x axis in the frame; > 0 clockwise on the screen
+    size: int
+
+    @classmethod
+    def from_box(cls, box: Box, size: int, margin: float = 1.25) -> CropTransform:
+        """Take the square around ``box``, upright, its side ``margin`` times the longer side of the box."""
+        x, y = box.centre
+        return cls(x, y, max(box.width, box.height, 1.0) * margin, 0.0, size)
+
+    @classmethod
+    def from_points5(cls, points5: Points, mean_points5: Points, size: int) -> CropTransform:
+        """Take the canonical crop of five detected points; see :meth:`from_landmarks`."""
+        return cls.from_landmarks(points5, mean_points5, size)
+
+    @classmethod
+    def from_landmarks(cls, points: Points, mean_shape: Points, size: int) -> CropTransform:
+        """Take the canonical crop: the least-squares similarity of the mean shape to the points.
+
+        Args:
+            points: (N, 2) frame pixels; entries that are not finite are left out (at least two must be finite).
+            mean_shape: (N, 2) crop units.
+            size: side of the crop in its own pixels.
+
+        Source: Umeyama 1991, "Least-squares estimation of transformation parameters", closed form in two dimensions.
+
+        """
+        known = np.isfinite(points).all(axis=1)
+        target, source = points[known].astype(np.float64), mean_shape[known].astype(np.float64)
+        target_mean, source_mean = target.mean(axis=0), source.mean(axis=0)
+        t, s = target - target_mean, source - source_mean
+        spread = max(float((s * s).sum()), 1e-12)
+        a = float((s * t).sum()) / spread  # scale * cos
+        b = float((s[:, 0] * t[:, 1] - s[:, 1] * t[:, 0]).sum()) / spread  # scale * sin
+        dx, dy = 0.5 - source_mean
+        x, y = target_mean[0] + a * dx - b * dy, target_mean[1] + b * dx + a * dy
+        return cls(float(x), float(y), max(hypot(a, b), 1.0), atan2(b, a), size)
+
+    @property
+    def matrix(self) -> NDArray[np.float64]:
+        """Give the affine map (2, 3) from frame pixels to crop pixels."""
+        scale = self.size / self.side_px
+        c, s = scale * cos(self.angle_rad), scale * sin(self.angle_rad)
+        half = (self.size - 1) / 2
+        return np.array(
+            [[c, s, half - c * self.x - s * self.y], [-s, c, half + s * self.x - c * self.y]], dtype=np.float64
+        )
+
+    def to_crop(self, points: Points) -> Points:
+        """Map frame pixels (N, 2) to crop pixels (N, 2)."""
+        matrix = self.matrix
+        return np.asarray(points @ matrix[:, :2].T + matrix[:, 2], dtype=np.float32)
+
+    def to_frame(self, points: Points) -> Points:
+        """Map crop pixels (N, 2) to frame pixels (N, 2)."""
+        scale = self.side_px / self.size
+        c, s = scale * cos(self.angle_rad), scale * sin(self.angle_rad)
+        centred = points - (self.size - 1) / 2
+        return np.asarray(centred @ np.array([[c, s], [-s, c]]) + (self.x, self.y), dtype=np.float32)
+
+    def to_units(self, points: Points) -> Points:
+        """Map frame pixels (N, 2) to crop units (N, 2)."""
+        return np.asarray((self.to_crop(points) + np.float32(0.5)) / np.float32(self.size), dtype=np.float32)
+
+    def from_units(self, points: Points) -> Points:
+        """Map crop units (N, 2) to frame pixels (N, 2)."""
+        return self.to_frame(points * np.float32(self.size) - np.float32(0.5))
+
+    def warp(self, image: Image) -> Image:
+        """Sample the crop (size, size, 3) from ``image``; what lies outside the frame is black."""
+        import cv2
+
+        image, matrix = self._shrunk(image) if self.side_px >= SHRINK_FROM * self.size else (image, self.matrix)
+        if 0 in image.shape:
+            return np.zeros((self.size, self.size, 3), np.uint8)
+        crop: Image = cv2.warpAffine(image, matrix, (self.size, self.size), flags=cv2.INTER_LINEAR)
+        return crop
+
+    def _shrunk(self, image: Image) -> tuple[Image, NDArray[np.float64]]:
+        """Average the crop's surroundings down by a whole factor; give them with the matrix that fits them."""
+        import cv2
+
+        factor = int(self.side_px / self.size)
+        reach = self.side_px * (abs(cos(self.angle_rad)) + abs(sin(self.angle_rad))) / 2 + 2 * factor
+        height, width = image.shape[:2]
+        x0, y0 = max(0, int(self.x - reach)), max(0, int(self.y - reach))
+        x1, y1 = min(width, int(self.x + reach) + 1), min(height, int(self.y + reach) + 1)
+        columns, rows = max(0, x1 - x0) // factor, max(0, y1 - y0) // factor
+        if not columns or not rows:
+            return np.zeros((0, 0, 3), np.uint8), self.matrix
+        part = image[y0 : y0 + rows * factor, x0 : x0 + columns * factor]
+        small: Image = cv2.resize(part, (columns, rows), interpolation=cv2.INTER_AREA)
+        offset = (factor - 1) / 2  # small pixel q covers frame pixels x0 + q * factor + [0, factor)
+        to_frame = np.array([[factor, 0, x0 + offset], [0, factor, y0 + offset], [0, 0, 1]], dtype=np.float64)
+        return small, self.matrix @ to_frame

@@ -1,0 +1,51 @@
+"""Find the landmarks of one face: frame and crop in, points in frame pixels and presence out."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facewire_edge.card import ModelCard
+from facewire_edge.geometry import CropTransform
+from facewire_edge.interpreter import Model
+from facewire_edge.types import Image, Points
+
+
+class LandmarkModel:
+    """Run a landmark model on crops of a frame."""
+
+    def __init__(self, model: Model) -> None:
+        card = model.card
+        assert card.schema is not None  # a landmark model's card was checked to have these three
+        assert card.mean_shape is not None
+        assert card.mean_points5 is not None
+        self.card = card
+        self.schema = card.schema
+        self.mean_shape = card.mean_shape
+        self.mean_points5 = card.mean_points5
+        self.crop_ns = 0  # spent on cutting crops since start
+        self._model = model
+
+    def crop_of_points5(self, points5: Points) -> CropTransform:
+        """Give the canonical crop of five detected points (5, 2) in frame pixels."""
+        return CropTransform.from_points5(points5, self.mean_points5, self.card.input.width)
+
+    def crop_of_landmarks(self, points: Points) -> CropTransform:
+        """Give the canonical crop of the last frame's landmarks (N, 2) in frame pixels."""
+        return CropTransform.from_landmarks(points, self.mean_shape, self.card.input.width)
+
+    def __call__(self, image: Image, crop: CropTransform) -> tuple[Points, float]:
+        """Give the landmarks (N, 2) in frame pixels and the presence in [0, 1]."""
+        start = time.perf_counter_ns()
+        picture = crop.warp(image)
+        self.crop_ns += time.perf_counter_ns() - start
+        outputs = self._model.run(picture)
+        return crop.from_units(decode_landmarks(outputs["landmarks"], self.card)), float(outputs["presence"][0])
+
+
+def decode_landmarks(residual: NDArray[np.float32], card: ModelCard) -> Points:
+    """Give points (N, 2) in crop units from the network's output (2N,): the residual to the mean shape."""
+    assert card.mean_shape is not None
+    return card.mean_shape + residual.reshape(-1, 2)

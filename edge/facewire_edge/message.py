@@ -1,0 +1,176 @@
+"""The version-1 message: one JSON object a line, from a :class:`Result` and back.
+
+Coordinates are normalised to the whole image, ``x = (x_px + 0.5) / width``, unclamped, origin top left.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from facewire_edge.errors import DataError
+from facewire_edge.geometry import Box
+from facewire_edge.types import Detection, Face, Points, Result
+
+VERSION = 1
+DECIMALS = 5  # 1e-5 of a 4,000 px wide image is 0.04 px
+UDP_UNITS = 10_000  # a datagram's landmarks are integers in 1/10,000 of width and height
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Say who publishes: what is the same in all messages of a run."""
+
+    source: str
+    schema: str
+    model: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Message:
+    """Hold a ``faces`` message that was read."""
+
+    result: Result  # times are Unix nanoseconds
+    source: str
+    schema: str
+    model: str
+
+
+def encode(result: Result, origin: Origin, publish_ns: int, unix_offset_ns: int) -> dict[str, Any]:
+    """Give a result as a ``faces`` message.
+
+    Args:
+        result: of one frame.
+        origin: of the run.
+        publish_ns: monotonic clock, now.
+        unix_offset_ns: Unix time minus the monotonic clock, taken at publish so that a late clock correction heals.
+
+    """
+    message: dict[str, Any] = {
+        "v": VERSION,
+        "type": "faces",
+        "source": origin.source,
+        "frame": result.index,
+        "t_capture": unix_s(result.time_ns, unix_offset_ns),
+        "t_publish": unix_s(publish_ns, unix_offset_ns),
+        "width": result.width,
+        "height": result.height,
+        "schema": origin.schema,
+        "model": origin.model,
+        "dropped": result.dropped,
+        "ms": {stage: round(value, 2) for stage, value in result.ms.items()},
+        "faces": [_encode_face(face, result.width, result.height) for face in result.faces],
+    }
+    if result.image is not None:
+        message["image"] = result.image
+    return message
+
+
+def encode_event(kind: str, source: str, time_ns: int, unix_offset_ns: int, **values: Any) -> dict[str, Any]:
+    """Give a ``status`` or an ``error`` message with its own values."""
+    return {"v": VERSION, "type": kind, "source": source, "t_publish": unix_s(time_ns, unix_offset_ns), **values}
+
+
+def to_line(message: dict[str, Any]) -> str:
+    """Give a message as one compact line of JSON, without the newline."""
+    return json.dumps(message, separators=(",", ":"), allow_nan=False)
+
+
+def to_datagrams(message: dict[str, Any]) -> list[bytes]:
+    """Give a message as datagrams: one a face, landmarks as a flat list of integers; one if there is no face."""
+    faces = message.get("faces") or []
+    if not faces:
+        return [to_line(message).encode()]
+    datagrams = []
+    for number, face in enumerate(faces):
+        flat = [round(value * UDP_UNITS) for point in face["landmarks"] for value in point]
+        datagrams.append({**message, "face": number, "of": len(faces), "faces": [{**face, "landmarks": flat}]})
+    return [to_line(datagram).encode() for datagram in datagrams]
+
+
+def decode(line: str) -> Message | None:
+    """Give a ``faces`` message; None for other types, which a reader skips.
+
+    Raises:
+        DataError: the line is no facewire message of version 1.
+
+    """
+    try:
+        message = json.loads(line)
+        if message["v"] != VERSION:
+            raise DataError(f"message version {message['v']!r}, expected {VERSION}; update facewire")
+        if message["type"] != "faces":
+            return None
+        return Message(_decode(message), str(message["source"]), str(message["schema"]), str(message["model"]))
+    except DataError:
+        raise
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise DataError(f"not a facewire message: {line[:60]!r} ({type(error).__name__}: {error})") from error
+
+
+def unix_s(time_ns: int, unix_offset_ns: int) -> float:
+    """Give a monotonic time as Unix seconds, to the millisecond's tenth."""
+    return round((time_ns + unix_offset_ns) / 1e9, 4)
+
+
+def _encode_face(face: Face, width: int, height: int) -> dict[str, Any]:
+    encoded: dict[str, Any] = {
+        "id": face.id,
+        "state": face.state,
+        "score": round(face.score, 3),
+        "presence": round(face.presence, 3),
+        "box": _encode_box(face.box, width, height),
+    }
+    if face.detection is not None:
+        box = _encode_box(face.detection.box, width, height)
+        encoded["detection"] = {"box": box, "score": round(face.detection.score, 3)}
+    units = (face.landmarks.astype(np.float64) + 0.5) / (width, height)
+    encoded["landmarks"] = units.round(DECIMALS).tolist()
+    return encoded
+
+
+def _encode_box(box: Box, width: int, height: int) -> list[float]:
+    corners = (box.x0, width), (box.y0, height), (box.x1, width), (box.y1, height)
+    return [round((value + 0.5) / side, DECIMALS) for value, side in corners]
+
+
+def _decode(message: dict[str, Any]) -> Result:
+    width, height = int(message["width"]), int(message["height"])
+    return Result(
+        index=int(message["frame"]),
+        time_ns=round(float(message["t_capture"]) * 1e9),
+        width=width,
+        height=height,
+        faces=tuple(_decode_face(face, width, height) for face in message["faces"]),
+        dropped=int(message.get("dropped", 0)),
+        ms=dict(message.get("ms", {})),
+        image=message.get("image"),
+    )
+
+
+def _decode_face(face: dict[str, Any], width: int, height: int) -> Face:
+    detection = face.get("detection")
+    return Face(
+        id=int(face["id"]),
+        state=str(face["state"]),
+        score=float(face["score"]),
+        presence=float(face["presence"]),
+        landmarks=_to_pixels(face["landmarks"], width, height),
+        detection=None if detection is None else _decode_detection(detection, width, height),
+    )
+
+
+def _decode_detection(detection: dict[str, Any], width: int, height: int) -> Detection:
+    corners = _to_pixels(np.reshape(detection["box"], (2, 2)), width, height)
+    points5 = np.full((5, 2), np.nan, np.float32)  # not on the wire
+    return Detection(Box(*corners.reshape(-1).tolist()), float(detection["score"]), points5)
+
+
+def _to_pixels(units: Any, width: int, height: int) -> Points:
+    points = np.asarray(units, dtype=np.float64)
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise DataError(f"expected points (N, 2), got shape {points.shape}")
+    return (points * (width, height) - 0.5).astype(np.float32)

@@ -1,0 +1,88 @@
+"""Build a frozen dataclass from TOML, strictly, and write it back."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from facewire_edge.errors import UsageError
+
+T = TypeVar("T")
+
+
+def load_settings(cls: type[T], path: Path) -> T:
+    """Read ``path`` as TOML into the dataclass ``cls``.
+
+    Raises:
+        UsageError: the file is missing or no TOML, a key is unknown, a value has the wrong type.
+
+    """
+    try:
+        values = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise UsageError(f"cannot read configuration {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} is no TOML: {error}") from error
+    return from_mapping(cls, values, str(path))
+
+
+def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
+    """Build ``cls`` from a table; a missing key keeps its default, an unknown key is an error."""
+    hints = get_type_hints(cls)
+    known = {f.name: hints[f.name] for f in fields(cls)}  # type: ignore[arg-type]  # T is a dataclass by contract
+    for key in values:
+        if key not in known:
+            nearest = get_close_matches(key, known, 1)
+            hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known)}"
+            raise UsageError(f"{where}: unknown key {key!r}; {hint}")
+    try:
+        return cls(**{key: _converted(known[key], value, f"{where}: {key}") for key, value in values.items()})
+    except TypeError as error:
+        raise UsageError(f"{where}: {error}") from error
+
+
+def to_toml(settings: Any) -> str:
+    """Give a dataclass of scalars, tuples and nested dataclasses as TOML; None is left out (it is a default)."""
+    tables, lines = [], []
+    for f in fields(settings):
+        value = getattr(settings, f.name)
+        if is_dataclass(value):
+            tables.append(f"\n[{f.name}]\n{to_toml(value)}")
+        elif value is not None:
+            lines.append(f"{f.name} = {_toml_value(value)}\n")
+    return "".join(lines) + "".join(tables)
+
+
+def _toml_value(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{', '.join(_toml_value(v) for v in value)}]"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    return repr(value)
+
+
+def _converted(hint: Any, value: Any, where: str) -> Any:
+    """Check one TOML value against a type hint; lists become tuples, tables become dataclasses."""
+    if is_dataclass(hint) and isinstance(hint, type):
+        if not isinstance(value, Mapping):
+            raise UsageError(f"{where}: expected a table, got {value!r}")
+        return from_mapping(hint, value, where)
+    if get_origin(hint) is tuple:
+        if not isinstance(value, list):
+            raise UsageError(f"{where}: expected a list, got {value!r}")
+        element = get_args(hint)[0]
+        return tuple(_converted(element, v, f"{where}[{i}]") for i, v in enumerate(value))
+    allowed = tuple(t for t in (get_args(hint) or (hint,)) if t is not type(None))
+    if float in allowed and type(value) is int:
+        return float(value)
+    if type(value) not in allowed:
+        names = " or ".join(t.__name__ for t in allowed)
+        raise UsageError(f"{where}: expected {names}, got {value!r}")
+    return value

@@ -1,0 +1,61 @@
+"""The values that flow through the edge loop."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facewire_edge.geometry import Box
+
+Points = NDArray[np.float32]  # (N, 2), x then y, pixel centres at integers
+Image = NDArray[np.uint8]  # (H, W, 3), RGB
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """Hold one picture of a camera."""
+
+    image: Image
+    index: int  # the sensor's own count from 0; gaps are dropped frames
+    time_ns: int  # monotonic clock, when the picture was taken
+    name: str | None = None  # file name, for a folder of stills
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detection:
+    """Hold one detected face, in frame pixels."""
+
+    box: Box  # face convention: forehead to chin, ear to ear
+    score: float
+    points5: Points  # (5, 2), the order of the points5 schema
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """Hold one face of one frame, in frame pixels."""
+
+    id: int
+    state: str  # "new" or "tracked"
+    score: float  # of the last detection
+    presence: float
+    landmarks: Points  # (N, 2)
+    detection: Detection | None = None  # when the detector ran on this frame
+
+    @property
+    def box(self) -> Box:
+        """Give the tight box of the landmarks."""
+        return Box.around(self.landmarks)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """Hold all faces of one frame, ready to be published."""
+
+    index: int
+    time_ns: int  # monotonic, capture
+    width: int
+    height: int
+    faces: tuple[Face, ...]
+    dropped: int = 0  # frames lost since start
+    ms: dict[str, float] = field(default_factory=dict)  # stage -> milliseconds
+    image: str | None = None  # file name, for a folder of stills
