@@ -1,0 +1,1 @@
+"""The workstation: labelled faces to a trained model and its evaluation."""

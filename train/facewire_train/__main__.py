@@ -1,0 +1,74 @@
+"""The command ``facewire-train``: fit, evaluate, render."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+
+from facewire_edge.errors import UsageError, run_command
+
+PROG = "facewire-train"
+NEEDED = ("tensorflow", "keras", "cv2", "matplotlib", "rich")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; give its exit code."""
+    return run_command(lambda: _run(argv), PROG)
+
+
+def _run(argv: Sequence[str] | None) -> None:
+    arguments = _parser().parse_args(argv)
+    level = getattr(logging, arguments.log_level.upper())
+    logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing and not ("tensorflow" in missing and len(missing) == 1):  # Keras also trains on JAX and PyTorch
+        raise UsageError(f"{', '.join(missing)} not installed; run: pip install 'facewire[train]'")
+    module = import_module(f"facewire_train.{arguments.module}")
+    module.run(arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=PROG, description="Train and measure face landmark models and detectors.")
+    parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    _fit_arguments(verbs.add_parser("fit", help="train a model; resumes an interrupted run, skips a finished one"))
+    _evaluate_arguments(verbs.add_parser("evaluate", help="measure a .keras or .tflite on labelled faces"))
+    _render_arguments(verbs.add_parser("render", help="render synthetic faces with exact landmarks"))
+    return parser
+
+
+def _fit_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(module="train_command")
+    parser.add_argument("--config", type=Path, required=True, help="TOML; see train/configs/")
+    parser.add_argument("--data", type=Path, action="append", default=[], help="folder; repeatable; default: rendered")
+    parser.add_argument("--out", type=Path, help="run folder; default: runs/<name>-<fingerprint>")
+    parser.add_argument("--init", type=Path, help="start from the weights of this .keras where the shapes agree")
+
+
+def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(module="evaluate_command")
+    parser.add_argument("--model", type=Path, required=True, help=".keras or .tflite made by facewire")
+    parser.add_argument("--data", type=Path, action="append", required=True, help="folder; repeatable")
+    parser.add_argument("--split", default="test", choices=("train", "val", "test"))
+    parser.add_argument("--boxes", default="truth", choices=("truth", "truth5", "detector"))
+    parser.add_argument("--detector", type=Path, help="detector .tflite for --boxes detector; default: the shipped one")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--report", type=Path, help="draw the worst faces and the error curve into this folder")
+
+
+def _render_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(module="render")
+    parser.add_argument("--count", type=int, default=3000, help="images")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--size", type=int, default=160, help="side of an image in pixels")
+    parser.add_argument("--out", type=Path, required=True, help="folder, or FILE.mp4 with --clip")
+    parser.add_argument("--clip", type=int, metavar="FRAMES", help="render one moving person as a clip instead")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

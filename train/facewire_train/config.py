@@ -1,0 +1,122 @@
+"""The configuration of a training run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from facewire_edge.errors import UsageError
+from facewire_edge.settings import load_settings
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """Shape the network: a stem of stride 2, then depthwise-separable blocks of (channels, stride)."""
+
+    width: int = 112
+    height: int = 112
+    stem: int = 24
+    blocks: tuple[tuple[int, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FitConfig:
+    """Set the schedule: AdamW, linear warm-up, cosine to zero, averaged weights."""
+
+    epochs: int = 40
+    batch: int = 48
+    learning_rate: float = 2e-3
+    weight_decay: float = 5e-4
+    warmup_epochs: float = 3.0
+    average: float = 0.998  # momentum of the weights' moving average
+    validate_every: int = 5  # epochs
+
+
+@dataclass(frozen=True, slots=True)
+class AugmentConfig:
+    """Set the random changes of a sample: standard deviations, or probabilities where no unit is named."""
+
+    rotation_deg: float = 18.0
+    log_scale: float = 0.08
+    shift: float = 0.035  # of the crop's side
+    levelled: float = 0.5  # the canonical crop instead of the upright box
+    flip: float = 0.5
+    gain: float = 0.25  # log of the contrast
+    offset: float = 25.0  # grey levels
+    colour: float = 0.12  # log of each channel's gain
+    grey: float = 0.15
+    blur: float = 0.2
+    low_resolution: float = 0.15
+    noise: float = 0.15
+    jpeg: float = 0.1
+    occlusion: float = 0.35
+
+
+@dataclass(frozen=True, slots=True)
+class LossConfig:
+    """Weigh the losses."""
+
+    wing_px: float = 8.0  # Wing: linear from here on, in crop pixels
+    wing_epsilon_px: float = 1.5  # Wing: curvature near 0
+    presence: float = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorConfig:
+    """Set a detector's levels, and how faces become targets."""
+
+    strides: tuple[int, ...] = (8, 16, 32)
+    reference_px: tuple[float, ...] = (20.0, 48.0, 112.0)
+    channels: int = 48  # of the heads
+    box_weight: float = 2.0
+    points_weight: float = 1.0
+    steps_per_epoch: int = 250
+
+
+@dataclass(frozen=True, slots=True)
+class DataConfig:
+    """Choose the built-in data and what is held back."""
+
+    synthetic_count: int = 3000  # rendered when no --data is given
+    synthetic_seed: int = 1
+    synthetic_px: int = 144
+    negatives: float = 0.12  # share of off-face crops
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """Hold everything that decides a run; saved beside its result."""
+
+    name: str
+    kind: str = "landmarks"
+    schema: str = "ibug68"
+    seed: int = 1
+    model: ModelConfig = field(default_factory=ModelConfig)
+    fit: FitConfig = field(default_factory=FitConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    detector: DetectorConfig = field(default_factory=DetectorConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+
+
+def load_config(path: Path) -> TrainConfig:
+    """Read and check a configuration.
+
+    Raises:
+        UsageError: the file cannot be read, a key is unknown, a value cannot be meant.
+
+    """
+    config = load_settings(TrainConfig, path)
+    checks = (
+        (config.kind in ("landmarks", "detector"), f"kind must be landmarks or detector, got {config.kind!r}"),
+        (bool(config.model.blocks), "model.blocks is empty; expected a list of [channels, stride]"),
+        (all(len(b) == 2 for b in config.model.blocks), "model.blocks must hold pairs [channels, stride]"),
+        (config.fit.epochs > 0 and config.fit.batch > 0, "fit.epochs and fit.batch must be positive"),
+        (0 <= config.fit.average < 1, f"fit.average must be in [0, 1), got {config.fit.average}"),
+        (config.fit.validate_every > 0, "fit.validate_every must be positive"),
+        (0 <= config.data.negatives < 1, f"data.negatives must be in [0, 1), got {config.data.negatives}"),
+    )
+    for holds, message in checks:
+        if not holds:
+            raise UsageError(f"{path}: {message}")
+    return config

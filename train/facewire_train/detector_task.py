@@ -1,0 +1,106 @@
+"""Training of a face detector: its batches, losses and validation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import keras
+import numpy as np
+from facewire_edge.card import DetectorSpec, InputSpec, ModelCard, OutputSpec
+from facewire_edge.detect import cell_grid
+from facewire_edge.errors import DataError
+from numpy.typing import NDArray
+
+from facewire_train.config import TrainConfig
+from facewire_train.datasets import Dataset, Sample
+from facewire_train.evaluate import evaluate_detector, keras_runner, to_network
+from facewire_train.fit import Task
+from facewire_train.landmark_task import terms_of
+from facewire_train.losses import focal, smooth_l1
+from facewire_train.model import detector_model
+from facewire_train.scenes import Scene, compose, load_scenes
+from facewire_train.targets import encode
+
+FOCAL_GAMMA = 2.0  # the paper's best
+BEND = 0.1  # of smooth L1, in reference sizes
+VALIDATION_FACES = 300
+
+
+class DetectorEpoch:
+    """Give the batches of one epoch; every picture is composed anew."""
+
+    def __init__(
+        self, groups: Sequence[Sequence[Scene]], grid: NDArray[np.float32], config: TrainConfig, epoch: int
+    ) -> None:
+        self._groups, self._grid, self._config, self._epoch = groups, grid, config, epoch
+
+    def __len__(self) -> int:
+        return self._config.detector.steps_per_epoch
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
+        batch = self._config.fit.batch
+        samples = [self._sample(index * batch + i) for i in range(batch)]
+        targets = {name: np.stack([t[name] for _, t in samples]) for name in samples[0][1]}
+        return to_network(np.stack([image for image, _ in samples])), targets
+
+    def _sample(self, index: int) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.float32]]]:
+        """Take every set equally often: the small complete ones teach the background, the large ones the faces."""
+        rng = np.random.default_rng([self._config.seed, self._epoch, index])
+        scenes = self._groups[int(rng.integers(len(self._groups)))]
+        size = self._config.model
+        picture = compose(scenes, int(rng.integers(len(scenes))), size.width, size.height, self._config.augment, rng)
+        return picture.image, encode(picture, self._grid)
+
+
+def detector_task(config: TrainConfig, datasets: Sequence[Dataset]) -> Task:
+    """Prepare the training of a detector.
+
+    Raises:
+        DataError: there is nothing to train on.
+
+    """
+    card = _card(config, datasets)
+    assert card.detector is not None
+    grid = cell_grid(card.detector, config.model.width, config.model.height)
+    groups = [load_scenes(d.split("train")) for d in datasets if d.split("train")]
+    if not groups:
+        raise DataError("no face in the training split; check `split` and `faces` in faces.jsonl")
+    held_back = _spread([s for d in datasets if d.name != "wider" for s in d.split("val")])
+    keras.utils.set_random_seed(config.seed)
+    return Task(
+        model=detector_model(config.model, config.detector),
+        losses={"scores": focal(FOCAL_GAMMA), "boxes": smooth_l1(BEND), "points": smooth_l1(BEND)},
+        weights={"scores": 1.0, "boxes": config.detector.box_weight, "points": config.detector.points_weight},
+        epoch=lambda epoch: DetectorEpoch(groups, grid, config, epoch),
+        validate=lambda model: _validate(model, card, held_back),
+        card=card,
+    )
+
+
+def _spread(samples: Sequence[Sample]) -> list[Sample]:
+    return list(samples[:: max(1, len(samples) // VALIDATION_FACES)])
+
+
+def _validate(model: keras.Model, card: ModelCard, samples: Sequence[Sample]) -> dict[str, float]:
+    if not samples:
+        return {}
+    figures = evaluate_detector(samples, card, keras_runner(model))
+    return {"val_recall_percent": 100 * figures["recall"], "val_nme5_percent": 100 * figures["nme5"]}
+
+
+def _card(config: TrainConfig, datasets: Sequence[Dataset]) -> ModelCard:
+    spec = DetectorSpec(config.detector.strides, config.detector.reference_px)
+    cells = len(cell_grid(spec, config.model.width, config.model.height))
+    return ModelCard(
+        kind="detector",
+        name=config.name,
+        input=InputSpec(config.model.width, config.model.height),
+        outputs={
+            name: OutputSpec(name, (1, cells, width)) for name, width in (("scores", 1), ("boxes", 4), ("points", 10))
+        },
+        detector=spec,
+        data=tuple({"name": d.name, "terms": d.terms} for d in datasets),
+        terms=terms_of(datasets),
+        version=version("facewire"),
+    )

@@ -1,0 +1,246 @@
+"""Measure a model on labelled faces: NME, failures and AUC, in the crop that is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from facewire_edge.card import ModelCard
+from facewire_edge.detect import FaceDetector, cell_grid, detections_of, letterbox
+from facewire_edge.errors import UsageError
+from facewire_edge.geometry import Box, CropTransform
+from facewire_edge.interpreter import Model, load_model
+from facewire_edge.landmarks import decode_landmarks
+from facewire_edge.schema import POINTS5
+from facewire_edge.types import Detection
+from numpy.typing import NDArray
+
+from facewire_train.checkpoint import load_checkpoint
+from facewire_train.datasets import Sample
+from facewire_train.faces import face_box
+from facewire_train.images import read_image
+from facewire_train.metrics import auc, failure_rate, nme
+from facewire_train.samples import crop_of_box
+
+BatchRunner = Callable[[NDArray[np.uint8]], dict[str, NDArray[np.float32]]]
+BATCH = 64
+THRESHOLD = 0.10  # of FR and AUC, as WFLW and COFW name it
+MATCH_IOU = 0.3  # a detection that overlaps the true face by less is of something else
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """Hold what a model said of samples; a face that the detector missed is NaN."""
+
+    samples: tuple[Sample, ...]
+    points: NDArray[np.float32]  # (S, N, 2) image pixels
+    mean_points: NDArray[np.float32]  # the bare mean shape in the same crops
+    errors: NDArray[np.float64]  # (S,) NME as a fraction, infinite where missed
+    mean_errors: NDArray[np.float64]
+
+
+def to_network(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Give uint8 RGB (..., 3) as the network eats it: [-1, 1]."""
+    return np.asarray(images, dtype=np.float32) / np.float32(127.5) - np.float32(1)
+
+
+def keras_runner(model: Any) -> BatchRunner:
+    """Run a float model on batches of uint8 RGB (B, H, W, 3)."""
+
+    def run(images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        outputs = model(to_network(images), training=False)
+        return {name: np.asarray(keras.ops.convert_to_numpy(value)) for name, value in outputs.items()}
+
+    return run
+
+
+def edge_runner(model: Model) -> BatchRunner:
+    """Run a device model, image by image, from raw pixels."""
+
+    def run(images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        outputs = [model.run(image) for image in images]
+        return {name: np.stack([o[name] for o in outputs]) for name in outputs[0]}
+
+    return run
+
+
+def open_model(path: Path) -> tuple[ModelCard, BatchRunner]:
+    """Open a ``.keras`` or a ``.tflite`` of ours.
+
+    Raises:
+        ModelError: the file cannot be used.
+
+    """
+    if path.suffix == ".tflite":
+        model = load_model(path)
+        return model.card, edge_runner(model)
+    checkpoint = load_checkpoint(path)
+    return checkpoint.card, keras_runner(checkpoint.model)
+
+
+def truth_crop(sample: Sample, card: ModelCard) -> CropTransform:
+    """Give the square on the labelled points' tight box, upright: comparable with papers."""
+    return crop_of_box(sample, card.input.width, card.margin)
+
+
+def truth5_crop(sample: Sample, card: ModelCard) -> CropTransform:
+    """Give the canonical crop from the five true points (from all labelled points, where there are no five)."""
+    assert card.mean_points5 is not None
+    assert card.mean_shape is not None
+    if sample.points5 is not None and np.isfinite(sample.points5).all(axis=1).sum() > 1:
+        return CropTransform.from_points5(sample.points5, card.mean_points5, card.input.width)
+    return CropTransform.from_landmarks(sample.points, card.mean_shape, card.input.width)
+
+
+def detector_crop(sample: Sample, card: ModelCard, detector: FaceDetector) -> CropTransform | None:
+    """Give the canonical crop that the device would cut for this face; None where the detector missed it."""
+    assert card.mean_points5 is not None
+    found = best_detection(face_box(sample), detector(read_image(sample.image)))
+    return None if found is None else CropTransform.from_points5(found.points5, card.mean_points5, card.input.width)
+
+
+def best_detection(face: Box, detections: Sequence[Detection]) -> Detection | None:
+    """Give the detection that overlaps a face's box (face convention) best, None below ``MATCH_IOU``."""
+    best = max(detections, key=lambda d: face.iou(d.box), default=None)
+    return best if best is not None and face.iou(best.box) >= MATCH_IOU else None
+
+
+def predict_points(
+    samples: Sequence[Sample], crops: Sequence[CropTransform | None], card: ModelCard, run: BatchRunner
+) -> NDArray[np.float32]:
+    """Give the predicted points (S, N, 2) in image pixels, NaN where there is no crop."""
+    assert card.schema is not None
+    points = np.full((len(samples), card.schema.n, 2), np.nan, np.float32)
+    todo = [(i, c) for i, c in enumerate(crops) if c is not None]
+    for start in range(0, len(todo), BATCH):
+        part = todo[start : start + BATCH]
+        images = np.stack([crop.warp(read_image(samples[i].image)) for i, crop in part])
+        residuals = run(images)["landmarks"]
+        for (i, crop), residual in zip(part, residuals, strict=True):
+            points[i] = crop.from_units(decode_landmarks(residual, card))
+    return points
+
+
+def evaluate_landmarks(
+    samples: Sequence[Sample],
+    card: ModelCard,
+    run: BatchRunner,
+    boxes: str = "truth",
+    detector: FaceDetector | None = None,
+) -> Prediction:
+    """Predict all samples whose eye corners are labelled.
+
+    Args:
+        samples: of the model's schema.
+        card: of the model.
+        run: the model.
+        boxes: truth, truth5 or detector; see DESIGN, evaluation.
+        detector: for ``boxes="detector"``.
+
+    Raises:
+        UsageError: no sample can be measured, or the schemas differ.
+
+    """
+    assert card.schema is not None
+    assert card.mean_shape is not None
+    corners = list(card.schema.eye_corners)
+    samples = tuple(s for s in samples if len(s.points) == card.schema.n and np.isfinite(s.points[corners]).all())
+    if not samples:
+        raise UsageError(f"no face with the eye corners of schema {card.schema.name} in this split; nothing to measure")
+    crops = [_crop(s, card, boxes, detector) for s in samples]
+    points = predict_points(samples, crops, card, run)
+    blank = np.full_like(card.mean_shape, np.nan)
+    mean = np.stack([blank if c is None else c.from_units(card.mean_shape) for c in crops])
+    truth = np.stack([s.points for s in samples])
+    return Prediction(samples, points, mean, _errors(points, truth, card), _errors(mean, truth, card))
+
+
+def _crop(sample: Sample, card: ModelCard, boxes: str, detector: FaceDetector | None) -> CropTransform | None:
+    if boxes == "detector":
+        assert detector is not None
+        return detector_crop(sample, card, detector)
+    return truth_crop(sample, card) if boxes == "truth" else truth5_crop(sample, card)
+
+
+def _errors(points: NDArray[np.float32], truth: NDArray[np.float32], card: ModelCard) -> NDArray[np.float64]:
+    assert card.schema is not None
+    errors = nme(points, truth, card.schema.eye_corners)
+    errors[np.isnan(points).all(axis=(1, 2))] = np.inf
+    return errors
+
+
+def summary(prediction: Prediction) -> dict[str, Any]:
+    """Give the figures of DESIGN, evaluation: overall and per subset."""
+    subsets = sorted({s.subset for s in prediction.samples})
+    chosen = {name: np.array([s.subset == name for s in prediction.samples]) for name in subsets}
+    whole = _figures(prediction, np.ones(len(prediction.samples), bool))
+    return {**whole, "subsets": {name: _figures(prediction, mask) for name, mask in chosen.items()}}
+
+
+def _figures(prediction: Prediction, mask: NDArray[np.bool_]) -> dict[str, Any]:
+    """NME is the mean over the faces that were found; FR and AUC count a missed face as infinite."""
+    errors, mean_errors = prediction.errors[mask], prediction.mean_errors[mask]
+    found = np.isfinite(errors)
+    return {
+        "nme_percent": _percent(errors[found]),
+        "fr10_percent": round(100 * failure_rate(errors, THRESHOLD), 3),
+        "auc10": round(auc(errors, THRESHOLD), 4),
+        "faces": int(mask.sum()),
+        "missed": int((~found).sum()),
+        "mean_shape_nme_percent": _percent(mean_errors[found]),
+    }
+
+
+def _percent(errors: NDArray[np.float64]) -> float | None:
+    return round(100 * float(errors.mean()), 4) if len(errors) else None
+
+
+def evaluate_detector(samples: Sequence[Sample], card: ModelCard, run: BatchRunner) -> dict[str, float]:
+    """Measure a detector on faces whose five points are labelled, one wanted face at a time.
+
+    Returns:
+        recall, and loss: the mean over the faces of the best detection's five-point NME by eye distance, at most 1,
+        and 1 where the face is missed.
+
+    Raises:
+        UsageError: no face has five labelled points.
+
+    """
+    samples = [s for s in samples if s.points5 is not None and np.isfinite(s.points5).all() and not s.ignore]
+    if not samples:
+        raise UsageError("no face with five labelled points in this split; nothing to measure")
+    losses = [_detection_loss(s, found) for s, found in zip(samples, _detect(samples, card, run), strict=True)]
+    missed = sum(loss is None for loss in losses)
+    errors = [min(1.0, loss) for loss in losses if loss is not None]
+    return {
+        "recall": 1 - missed / len(samples),
+        "nme5": float(np.mean(errors)) if errors else float("nan"),
+        "loss": (sum(errors) + missed) / len(samples),
+        "faces": len(samples),
+    }
+
+
+def detector_loss(samples: Sequence[Sample], card: ModelCard, run: BatchRunner) -> float:
+    """Give the figure that a detector's parity gate compares; see :func:`evaluate_detector`."""
+    return evaluate_detector(samples, card, run)["loss"]
+
+
+def _detect(samples: Sequence[Sample], card: ModelCard, run: BatchRunner) -> Iterator[list[Detection]]:
+    assert card.detector is not None
+    width, height = card.input.width, card.input.height
+    grid = cell_grid(card.detector, width, height)
+    for start in range(0, len(samples), BATCH):
+        letters = [letterbox(read_image(s.image), width, height) for s in samples[start : start + BATCH]]
+        outputs = run(np.stack([letter for letter, _ in letters]))
+        for i, (_, scale) in enumerate(letters):
+            yield detections_of({name: rows[i] for name, rows in outputs.items()}, grid, card.min_score, scale)
+
+
+def _detection_loss(sample: Sample, detections: Sequence[Detection]) -> float | None:
+    assert sample.points5 is not None
+    found = best_detection(face_box(sample), detections)
+    return None if found is None else float(nme(found.points5[None], sample.points5[None], POINTS5.eye_corners)[0])

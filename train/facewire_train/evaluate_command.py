@@ -1,0 +1,111 @@
+"""The verb ``evaluate``: a model and labelled faces in, figures out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from facewire_edge.card import ModelCard
+from facewire_edge.config import EdgeConfig
+from facewire_edge.detect import Int8Detector
+from facewire_edge.draw import draw_face
+from facewire_edge.errors import UsageError
+from facewire_edge.files import replacing, write_text
+from facewire_edge.interpreter import load_model
+from facewire_edge.types import Face
+from matplotlib.figure import Figure
+
+from facewire_train.datasets import Sample, read_dataset
+from facewire_train.evaluate import (
+    BatchRunner,
+    Prediction,
+    evaluate_detector,
+    evaluate_landmarks,
+    open_model,
+    summary,
+)
+from facewire_train.images import read_image
+
+log = logging.getLogger(__name__)
+
+WORST = 25  # faces that the report draws
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Measure, print, and write what was asked for."""
+    card, runner = open_model(arguments.model)
+    samples = [s for path in arguments.data for s in read_dataset(path).split(arguments.split)]
+    if not samples:
+        raise UsageError(f"no face in split {arguments.split!r}; choose another --split")
+    if card.kind == "detector":
+        figures: dict[str, Any] = evaluate_detector(samples, card, runner)
+    else:
+        figures = _landmarks(arguments, card, runner, samples)
+    print(json.dumps(figures, indent=1))
+    if arguments.json is not None:
+        write_text(arguments.json, json.dumps(figures, indent=1))
+
+
+def _landmarks(
+    arguments: argparse.Namespace, card: ModelCard, runner: BatchRunner, samples: Sequence[Sample]
+) -> dict[str, Any]:
+    detector = None
+    if arguments.boxes == "detector":
+        detector = Int8Detector(load_model(arguments.detector or Path(EdgeConfig().detector), "detector"))
+    prediction = evaluate_landmarks(samples, card, runner, arguments.boxes, detector)
+    for sample, error in zip(prediction.samples, prediction.errors, strict=True):
+        if not np.isfinite(error):
+            log.info("missed: %s", sample.image)
+    if arguments.report is not None:
+        write_report(prediction, card, arguments.report)
+    return {"model": card.title, "boxes": arguments.boxes, "split": arguments.split, **summary(prediction)}
+
+
+def write_report(prediction: Prediction, card: ModelCard, folder: Path) -> None:
+    """Write the error curve and the worst faces as PNGs."""
+    _save(_curve(prediction), folder / "ced.png")
+    _save(_worst(prediction, card), folder / "worst.png")
+    log.info("report: %s", folder)
+
+
+def _save(figure: Figure, path: Path) -> None:
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=110)
+
+
+def _curve(prediction: Prediction) -> Figure:
+    figure = Figure(figsize=(6, 4), layout="constrained")
+    axes = figure.subplots()
+    for name, errors in (("model", prediction.errors), ("bare mean shape", prediction.mean_errors)):
+        axes.plot(100 * np.sort(errors), np.arange(1, len(errors) + 1) / len(errors), label=name)
+    axes.set(xlim=(0, 10), ylim=(0, 1), xlabel="NME, % of the eye-corner distance", ylabel="share of faces")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure
+
+
+def _worst(prediction: Prediction, card: ModelCard) -> Figure:
+    side = int(np.ceil(np.sqrt(min(WORST, len(prediction.samples)))))
+    figure = Figure(figsize=(2.4 * side, 2.6 * side), layout="constrained")
+    order = np.argsort(-np.where(np.isfinite(prediction.errors), prediction.errors, -1))
+    for axes, i in zip(figure.subplots(side, side, squeeze=False).ravel(), order, strict=False):
+        _draw_sample(axes, prediction, int(i), card)
+    return figure
+
+
+def _draw_sample(axes: Any, prediction: Prediction, i: int, card: ModelCard) -> None:
+    sample = prediction.samples[i]
+    image = read_image(sample.image)
+    if np.isfinite(prediction.points[i]).all():
+        draw_face(image, Face(0, "new", 1.0, 1.0, prediction.points[i]), card.schema)
+    axes.imshow(image)
+    low, high = np.nanmin(sample.points, axis=0), np.nanmax(sample.points, axis=0)
+    reach = 0.25 * (high - low)
+    axes.set(xlim=(low[0] - reach[0], high[0] + reach[0]), ylim=(high[1] + reach[1], low[1] - reach[1]))
+    axes.set_title(f"{100 * prediction.errors[i]:.1f} %", fontsize=9)
+    axes.axis("off")

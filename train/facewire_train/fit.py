@@ -1,0 +1,232 @@
+"""Train: the loop that both kinds of model share, with checkpoints that lose nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import math
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Protocol
+
+import keras
+import numpy as np
+from facewire_edge.card import ModelCard
+from facewire_edge.errors import DataError, UsageError
+from facewire_edge.files import write_text
+from facewire_edge.settings import to_toml
+from numpy.typing import NDArray
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from facewire_train.checkpoint import load_checkpoint, load_state, save_checkpoint, save_state
+from facewire_train.config import FitConfig, TrainConfig
+from facewire_train.curves import draw_curves
+from facewire_train.datasets import Dataset
+
+log = logging.getLogger(__name__)
+
+CONFIG, RECORD, MODEL, STATE, HISTORY, CURVES = (
+    "config.toml",
+    "run.json",
+    "model.keras",
+    "state.npz",
+    "history.json",
+    "curves.png",
+)
+
+
+Batch = tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]  # images in [-1, 1], targets by output
+WORKERS = 2  # threads that make batches
+AHEAD = 4  # batches made before they are needed
+
+
+class Batches(Protocol):
+    """Give the batches of one epoch; any of them at any time, from any thread."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Batch: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """Hold what differs between kinds of model."""
+
+    model: Any  # keras.Model
+    losses: Mapping[str, Callable[[Any, Any], Any]]  # by output
+    weights: Mapping[str, float]
+    epoch: Callable[[int], Batches]
+    validate: Callable[[Any], dict[str, float]]  # model -> figures
+    card: ModelCard
+
+
+def fingerprint(config: TrainConfig, datasets: Sequence[Dataset], init: Path | None = None) -> str:
+    """Give a hash of everything that decides a run's result."""
+    parts = [to_toml(config), *(d.fingerprint for d in datasets)]
+    if init is not None:
+        parts.append(load_checkpoint(init).sha256())
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def run_folder(config: TrainConfig, digest: str, out: Path | None) -> Path:
+    """Give the run's folder: ``out``, or ``runs/<name>-<fingerprint>``.
+
+    Raises:
+        UsageError: ``out`` already holds another run.
+
+    """
+    folder = out or Path("runs") / f"{config.name}-{digest[:8]}"
+    record = read_record(folder)
+    if record and record.get("fingerprint") != digest:
+        raise UsageError(
+            f"{folder} holds another run (configuration or data differ); choose another --out or remove the folder"
+        )
+    if not record and folder.is_dir() and any(folder.iterdir()):
+        raise UsageError(f"{folder} is not empty and holds no run; choose another --out")
+    return folder
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Give a run's ``run.json``, empty where there is none."""
+    try:
+        record: dict[str, Any] = json.loads((folder / RECORD).read_text())
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise UsageError(f"{folder / RECORD} is broken ({error}); remove the folder to start anew") from error
+    return record
+
+
+def fit(task: Task, config: TrainConfig, folder: Path, record: dict[str, Any]) -> None:
+    """Train to the end, resuming from the last finished epoch where there is one; write the run's results."""
+    steps = len(task.epoch(0))
+    compile_model(task, config.fit, steps)
+    groups = {"model": task.model.variables, "optimizer": task.model.optimizer.variables}
+    write_text(folder / CONFIG, to_toml(config))
+    write_text(folder / RECORD, json.dumps({**record, "finished": False}, indent=1))
+    history = _read_history(folder)
+    first = load_state(folder / STATE, groups) if (folder / STATE).is_file() else 0
+    history = history[:first]
+    if first:
+        log.info("resuming %s after epoch %d of %d", folder, first, config.fit.epochs)
+    with _progress() as progress:
+        bar = progress.add_task(config.name, total=config.fit.epochs * steps, completed=first * steps, note="")
+        for epoch in range(first, config.fit.epochs):
+            history.append(_run_epoch(task, config.fit, epoch, lambda: progress.advance(bar)))
+            save_state(folder / STATE, groups, epoch + 1)
+            write_text(folder / HISTORY, json.dumps(history, indent=1))
+            draw_curves(history, folder / CURVES)
+            progress.update(bar, note=_note(history[-1]))
+            log.info("epoch %d/%d %s", epoch + 1, config.fit.epochs, _note(history[-1]))
+    with averaged(task.model):
+        figures = task.validate(task.model)
+        save_checkpoint(task.model, task.card, folder / MODEL)
+    write_text(folder / RECORD, json.dumps({**record, "finished": True, "validation": figures}, indent=1))
+    (folder / STATE).unlink(missing_ok=True)
+
+
+def compile_model(task: Task, config: FitConfig, steps: int) -> None:
+    """Give the model its optimizer: AdamW, a linear warm-up, a cosine to zero."""
+    warmup = max(1, min(round(config.warmup_epochs * steps), config.epochs * steps - 1))
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, config.epochs * steps - warmup, warmup_target=config.learning_rate, warmup_steps=warmup
+    )
+    # The average is kept inside the train step: read out variable by variable it cost 40 % of the time.
+    optimizer = AveragingAdamW(schedule, weight_decay=config.weight_decay, use_ema=True, ema_momentum=config.average)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
+    # TensorFlow's XLA is six times slower here (15 against 86 images/s, two AVX2 cores, 2026-11-21); JAX needs it.
+    compiled = keras.backend.backend() == "jax"
+    task.model.compile(
+        optimizer=optimizer, loss=dict(task.losses), loss_weights=dict(task.weights), jit_compile=compiled
+    )
+    optimizer.build(task.model.trainable_variables)
+
+
+class AveragingAdamW(keras.optimizers.AdamW):  # type: ignore[misc]  # Keras is not typed
+    """Keep the moving average beside the weights; Keras alone puts it in their place after every ``fit``."""
+
+    def finalize_variable_values(self, var_list: Any) -> None:
+        """Leave the weights alone at the end of an epoch."""
+
+    def put_average(self, variables: Any) -> None:
+        """Overwrite the weights with their average."""
+        super().finalize_variable_values(variables)
+
+
+@contextmanager
+def averaged(model: Any) -> Iterator[None]:
+    """Let the model hold the moving average of its weights for the length of a block."""
+    weights = [np.array(keras.ops.convert_to_numpy(v)) for v in model.trainable_variables]
+    model.optimizer.put_average(model.trainable_variables)
+    try:
+        yield
+    finally:
+        for variable, value in zip(model.trainable_variables, weights, strict=True):
+            variable.assign(value)
+
+
+def _run_epoch(task: Task, config: FitConfig, epoch: int, advance: Callable[[], None]) -> dict[str, float]:
+    # Keras' own loop feeds TensorFlow through a generator data set, which sets malloc's trim threshold to 128 kB:
+    # half of the CPU time then goes into page faults (80 against 176 images/s, two cores, 2026-11-21).
+    row: dict[str, float] = {}
+    task.model.reset_metrics()
+    for step, (images, targets) in enumerate(prefetched(task.epoch(epoch))):
+        row = task.model.train_on_batch(images, targets, return_dict=True)
+        if not math.isfinite(row["loss"]):
+            raise DataError(f"the loss is {row['loss']} at step {step}; lower fit.learning_rate or check the labels")
+        advance()
+    result = {"epoch": epoch + 1, **{name: float(value) for name, value in row.items()}}
+    if (epoch + 1) % config.validate_every == 0 or epoch + 1 == config.epochs:
+        with averaged(task.model):
+            result |= task.validate(task.model)
+    return result
+
+
+def prefetched(batches: Batches) -> Iterator[Batch]:
+    """Give an epoch's batches in order, made a few ahead by threads (OpenCV and NumPy release the interpreter)."""
+    with ThreadPoolExecutor(WORKERS) as pool:
+        waiting = deque(pool.submit(batches.__getitem__, i) for i in range(min(AHEAD, len(batches))))
+        for following in range(AHEAD, len(batches) + AHEAD):
+            ready = waiting.popleft() if waiting else None
+            if ready is None:
+                return
+            if following < len(batches):
+                waiting.append(pool.submit(batches.__getitem__, following))
+            yield ready.result()
+
+
+def _read_history(folder: Path) -> list[dict[str, float]]:
+    file = folder / HISTORY
+    history: list[dict[str, float]] = json.loads(file.read_text()) if file.is_file() else []
+    return history
+
+
+def _note(row: dict[str, float]) -> str:
+    return "  ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "epoch")
+
+
+def _progress() -> Progress:
+    from rich.console import Console
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, TextColumn("{task.fields[note]}"), console=Console(stderr=True))
+
+
+def base_record(config: TrainConfig, datasets: Sequence[Dataset], digest: str) -> dict[str, Any]:
+    """Give what a run says of itself before it starts."""
+    return {
+        "name": config.name,
+        "kind": config.kind,
+        "fingerprint": digest,
+        "facewire": version("facewire"),
+        "keras": keras.__version__,
+        "backend": keras.backend.backend(),
+        "numpy": np.__version__,
+        "data": [{"name": d.name, "path": str(d.path), "terms": d.terms} for d in datasets],
+    }

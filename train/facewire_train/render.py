@@ -1,0 +1,118 @@
+"""Write synthetic faces: a data set in the native format, or a clip."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from facewire_edge.errors import OutputError, UsageError
+from facewire_edge.files import replacing
+from facewire_edge.geometry import Box
+from rich.console import Console
+from rich.progress import track
+
+from facewire_train.synthetic import SyntheticFace, render, render_clip
+
+log = logging.getLogger(__name__)
+
+HEADER = """format = 1
+name = "synthetic"
+schema = "ibug68"
+about = "{count} faces rendered by facewire, seed {seed}"
+terms = "free: rendered by facewire"
+"""
+TEST_EVERY = 10
+CLIP_WIDTH, CLIP_HEIGHT, CLIP_FPS = 320, 240, 20.0
+JPEG_QUALITY = 88
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Render what the command line asks for."""
+    for name in ("count", "size", "clip"):
+        value = getattr(arguments, name)
+        if value is not None and value < 1:
+            raise UsageError(f"--{name} must be 1 or more, got {value}")
+    if arguments.clip:
+        write_clip(arguments.out, arguments.seed, arguments.clip)
+    else:
+        write_dataset(arguments.out, arguments.count, arguments.seed, arguments.size)
+    log.info("rendered %s", arguments.out)
+
+
+def write_dataset(out: Path, count: int, seed: int, size_px: int) -> None:
+    """Write a data set in the native format; the folder appears when it is whole.
+
+    Raises:
+        UsageError: the folder holds something already.
+        OutputError: the disk does not take it.
+
+    """
+    if out.is_dir() and any(out.iterdir()):
+        raise UsageError(f"{out} is not empty; choose another --out or remove it")
+    with _folder(out) as folder:
+        (folder / "img").mkdir()
+        (folder / "dataset.toml").write_text(HEADER.format(count=count, seed=seed))
+        with (folder / "faces.jsonl").open("w") as lines:
+            console = Console(stderr=True)
+            for index in track(range(count), f"rendering {count} faces", console=console):
+                entry = _write_face(folder, render(seed, index, size_px), index)
+                lines.write(json.dumps(entry, separators=(",", ":")) + "\n")
+
+
+def _write_face(folder: Path, face: SyntheticFace, index: int) -> dict[str, Any]:
+    name = f"img/{index:06d}.jpg"
+    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    if not cv2.imwrite(str(folder / name), face.image[:, :, ::-1], quality):
+        raise OutputError(f"cannot write {folder / name}; free the disk")
+    box = Box.around(face.points)
+    labels = {
+        "box": [round(v, 2) for v in (box.x0, box.y0, box.x1, box.y1)],
+        "points": np.round(face.points.astype(float), 2).tolist(),
+        "visibility": "".join("v" if v else "o" for v in face.visible),
+    }
+    split = "test" if index % TEST_EVERY == TEST_EVERY - 1 else "train"
+    size = {"width": face.image.shape[1], "height": face.image.shape[0]}
+    return {"image": name, **size, "split": split, "subset": "synthetic", "complete": True, "faces": [labels]}
+
+
+def write_clip(out: Path, seed: int, frames: int) -> None:
+    """Write one moving person as an MP4 of 320x240 at 20 frames a second.
+
+    Raises:
+        OutputError: the video cannot be written.
+
+    """
+    with replacing(out) as temporary:
+        writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*"mp4v"), CLIP_FPS, (CLIP_WIDTH, CLIP_HEIGHT))
+        if not writer.isOpened():
+            raise OutputError(f"cannot write {out}; expected a name that ends in .mp4")
+        for face in render_clip(seed, frames, CLIP_WIDTH, CLIP_HEIGHT):
+            writer.write(face.image[:, :, ::-1])
+        writer.release()
+
+
+@contextmanager
+def _folder(out: Path) -> Iterator[Path]:
+    """Give a temporary folder beside ``out`` that takes its name when the block ends well."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    except OSError as error:
+        raise OutputError(f"cannot write {out}: {error.strerror}; choose another folder") from error
+    try:
+        yield temporary
+        if out.is_dir():
+            out.rmdir()
+        temporary.chmod(0o755)
+        temporary.rename(out)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,47 @@
+"""The mean shape: what a landmark network's output is relative to, and what the canonical crop is fitted to."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from facewire_edge.geometry import Box, CropTransform
+from facewire_edge.schema import LandmarkSchema
+from numpy.typing import NDArray
+
+ROUNDS = 5  # of generalised Procrustes; the mean moves by less than 1e-4 of the crop after three
+
+
+def mean_shape(shapes: Sequence[NDArray[np.float32]], schema: LandmarkSchema, margin: float) -> NDArray[np.float32]:
+    """Give the upright, mirror-symmetric mean (N, 2) of the shapes in crop units.
+
+    Its tight box times ``margin`` is the unit square, so the canonical crop of an average frontal face is the crop of
+    its tight box. Unlabelled (NaN) points are left out.
+
+    Source: Gower 1975, "Generalized Procrustes analysis".
+    """
+    mean = _normalised(_centre_mean([_scaled(s) for s in shapes]), schema, margin)
+    for _ in range(ROUNDS):
+        mean = _normalised(_centre_mean([_aligned(s, mean) for s in shapes]), schema, margin)
+    return mean
+
+
+def _scaled(shape: NDArray[np.float32]) -> NDArray[np.float32]:
+    box = Box.around(shape)
+    return ((shape - box.centre) / max(box.width, box.height)).astype(np.float32)
+
+
+def _aligned(shape: NDArray[np.float32], mean: NDArray[np.float32]) -> NDArray[np.float32]:
+    return CropTransform.from_landmarks(shape, mean, 1).to_units(shape)
+
+
+def _centre_mean(shapes: list[NDArray[np.float32]]) -> NDArray[np.float32]:
+    return np.asarray(np.nanmean(np.stack(shapes), axis=0), dtype=np.float32)
+
+
+def _normalised(mean: NDArray[np.float32], schema: LandmarkSchema, margin: float) -> NDArray[np.float32]:
+    """Make the mean symmetric about x = 0.5 and scale its tight box to 1 / margin."""
+    mean = mean - np.array(Box.around(mean).centre, np.float32)
+    mirrored = mean[schema.mirror] * np.array([-1, 1], np.float32)
+    mean = (mean + mirrored) / np.float32(2)
+    box = Box.around(mean)
+    mean = (mean - np.array(box.centre, np.float32)) / np.float32(max(box.width, box.height) * margin)
+    return (mean + np.float32(0.5)).astype(np.float32)

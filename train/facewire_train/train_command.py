@@ -1,0 +1,74 @@
+"""The verb ``fit``: data and configuration in, a run folder out."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from facewire_edge.errors import ModelError
+
+from facewire_train.checkpoint import load_checkpoint
+from facewire_train.config import TrainConfig, load_config
+from facewire_train.datasets import read_dataset
+from facewire_train.detector_task import detector_task
+from facewire_train.fit import RECORD, Task, base_record, fingerprint, fit, read_record, run_folder
+from facewire_train.landmark_task import landmark_task
+
+log = logging.getLogger(__name__)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train, unless the same configuration and data are already finished."""
+    config = load_config(arguments.config)
+    datasets = [read_dataset(path) for path in arguments.data or [synthetic_data(config)]]
+    digest = fingerprint(config, datasets, arguments.init)
+    folder = run_folder(config, digest, arguments.out)
+    record = read_record(folder)
+    if record.get("finished"):
+        (folder / RECORD).touch()  # the newest run is the one that was asked for last
+        log.info("%s is finished with the same configuration and data; nothing to do", folder)
+        return
+    task = TASKS[config.kind](config, datasets)
+    if arguments.init is not None:
+        take_weights(task, arguments.init)
+    fit(task, config, folder, base_record(config, datasets, digest))
+    log.info("finished: %s", folder)
+
+
+TASKS = {"landmarks": landmark_task, "detector": detector_task}
+
+
+def synthetic_data(config: TrainConfig) -> Path:
+    """Give the folder of the built-in synthetic faces, rendered on first use."""
+    from facewire_train.render import write_dataset
+
+    data = config.data
+    folder = Path("runs") / f"synthetic-{data.synthetic_count}-{data.synthetic_px}px-seed{data.synthetic_seed}"
+    if not folder.is_dir():
+        log.info("rendering %d synthetic faces into %s", data.synthetic_count, folder)
+        write_dataset(folder, data.synthetic_count, data.synthetic_seed, data.synthetic_px)
+    return folder
+
+
+def take_weights(task: Task, path: Path) -> None:
+    """Start from another model's weights, layer by layer, where name and shapes agree.
+
+    Raises:
+        ModelError: no layer agrees.
+
+    """
+    source = {layer.name: layer.get_weights() for layer in load_checkpoint(path).model.layers}
+    taken = [layer for layer in task.model.layers if _agrees(layer, source.get(layer.name))]
+    if not taken:
+        raise ModelError(f"{path}: no layer agrees with the configured network; choose the same [model]")
+    for layer in taken:
+        layer.set_weights(source[layer.name])
+    log.info("took %d layers from %s", len(taken), path)
+
+
+def _agrees(layer: Any, weights: Sequence[Any] | None) -> bool:
+    own = layer.get_weights()
+    return bool(own) and weights is not None and [w.shape for w in own] == [w.shape for w in weights]
