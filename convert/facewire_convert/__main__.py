@@ -1,0 +1,87 @@
+"""The command ``facewire-convert``: quantise with a gate, check for the Edge TPU."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from math import isfinite
+from pathlib import Path
+
+from facewire_edge.errors import UsageError, run_command
+
+PROG = "facewire-convert"
+NEEDED = {
+    "quantize": ("tensorflow", "keras", "ai_edge_litert", "cv2", "matplotlib"),
+    "check": ("ai_edge_litert",),
+}
+MAX_RELATIVE_LOSS = 0.02
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; give its exit code."""
+    return run_command(lambda: _run(argv), PROG)
+
+
+def _run(argv: Sequence[str] | None) -> None:
+    arguments = _parser().parse_args(argv)
+    level = getattr(logging, arguments.log_level.upper())
+    logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    logging.getLogger("tensorflow").setLevel(max(level, logging.WARNING))  # it tells where it keeps temporary files
+    missing = [name for name in NEEDED[arguments.verb] if find_spec(name) is None]
+    if missing:
+        raise UsageError(f"{', '.join(missing)} not installed; run: pip install 'facewire[train]'")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow reads it when it is imported
+    import_module(f"facewire_convert.{arguments.verb}_command").run(arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=PROG, description="Quantise a trained model to int8 and prove it.")
+    parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
+    verbs = parser.add_subparsers(required=True, metavar="VERB", dest="verb")
+    _quantize_arguments(verbs.add_parser("quantize", help="float .keras to int8 .tflite, through the parity gate"))
+    _check_arguments(verbs.add_parser("check", help="predict what of a .tflite maps to the Edge TPU"))
+    return parser
+
+
+def _quantize_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--checkpoint", type=Path, required=True, help=".keras made by facewire-train")
+    parser.add_argument("--calibration", type=Path, required=True, help="labelled set, or a folder of images")
+    parser.add_argument(
+        "--gate-data", type=Path, action="append", required=True, help="labelled set, other images; repeatable"
+    )
+    parser.add_argument("--out", type=_tflite, required=True, help=".tflite to write when the gate holds")
+    parser.add_argument("--report", type=Path, help="folder of the report; default: beside --out")
+    parser.add_argument(
+        "--max-relative-loss",
+        type=_loss,
+        default=MAX_RELATIVE_LOSS,
+        metavar="FRACTION",
+        help=f"how much worse int8 may be, relative to float (default: {MAX_RELATIVE_LOSS})",
+    )
+
+
+def _check_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, metavar="MODEL.tflite")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def _tflite(text: str) -> Path:
+    if not text.endswith(".tflite"):
+        raise argparse.ArgumentTypeError(f"expected a name that ends in .tflite, got {text}")
+    return Path(text)
+
+
+def _loss(text: str) -> float:
+    value = float(text)
+    if not isfinite(value) or value < 0:
+        raise argparse.ArgumentTypeError(f"expected a fraction from 0 on, got {text}")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

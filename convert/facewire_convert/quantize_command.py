@@ -1,0 +1,115 @@
+"""The verb ``quantize``: checkpoint and images in, one int8 model file out, if the gate holds."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from facewire_edge.card import ModelCard, attach_card
+from facewire_edge.interpreter import Model, load_model
+from facewire_train.checkpoint import Checkpoint, load_checkpoint
+from facewire_train.datasets import Sample
+
+from facewire_convert.calibrate import Calibration, calibrate
+from facewire_convert.edgetpu import check
+from facewire_convert.flatbuffer import read_graph
+from facewire_convert.parity import (
+    Verdict,
+    compare_landmarks,
+    gate_samples,
+    judge_detector,
+    judge_landmarks,
+    landmark_figures,
+    refuse_shared_images,
+    verdict_figures,
+)
+from facewire_convert.quantize import int8_card, quantize
+from facewire_convert.report import Report, landmark_images, write_report
+
+log = logging.getLogger(__name__)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Quantise, measure, report; write the model last, and only if the gate holds.
+
+    Raises:
+        ModelError: the checkpoint is missing, foreign or cannot be converted.
+        DataError: calibration or gate data cannot be used.
+        GateError: int8 loses too much.
+        OutputError: the report or the model cannot be written.
+
+    """
+    checkpoint = load_checkpoint(arguments.checkpoint)
+    samples = gate_samples(arguments.gate_data, checkpoint.card)
+    calibration = calibrate(arguments.calibration, checkpoint.card)
+    refuse_shared_images(calibration, samples)
+    log.info("quantising %s with %d images", checkpoint.path, len(calibration.images))
+    flatbuffer = quantize(checkpoint, calibration.images)
+    card = int8_card(checkpoint, flatbuffer)
+    log.info("gate: float against int8 on %d faces", len(samples))
+    model = _candidate(flatbuffer, card)
+    verdict, figures, images = _measure(checkpoint, model, flatbuffer, samples, arguments.max_relative_loss)
+    folder = arguments.report or arguments.out.with_name(f"{arguments.out.stem}-report")
+    write_report(_report(checkpoint, flatbuffer, verdict, figures, calibration, images), folder)
+    log.info("report: %s", folder / "report.html")
+    verdict.require()
+    gate = {**verdict_figures(verdict), **figures}
+    final = attach_card(flatbuffer, replace(card, metrics={**card.metrics, "int8": gate}), arguments.out)
+    log.info(
+        "%s: %s, %s float %.3f %%, int8 %.3f %% (%+.2f %%)",
+        arguments.out,
+        final.title,
+        verdict.measure,
+        100 * verdict.float_loss,
+        100 * verdict.int8_loss,
+        100 * verdict.relative_loss,
+    )
+
+
+def _candidate(flatbuffer: bytes, card: ModelCard) -> Model:
+    """Load the model as a device would, from a file with its card."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "candidate.tflite"
+        attach_card(flatbuffer, card, path)
+        return load_model(path)
+
+
+def _measure(
+    checkpoint: Checkpoint, model: Model, flatbuffer: bytes, samples: tuple[Sample, ...], max_relative_loss: float
+) -> tuple[Verdict, dict[str, Any], dict[str, bytes]]:
+    if checkpoint.card.kind == "detector":
+        return judge_detector(samples, checkpoint, model, max_relative_loss), {}, {}
+    step = read_graph(flatbuffer, checkpoint.card.name).outputs["landmarks"].scales[0]
+    parity = compare_landmarks(samples, checkpoint, model, step * checkpoint.card.input.width)
+    figures = landmark_figures(parity, checkpoint.card)
+    return (
+        judge_landmarks(parity, checkpoint.card, max_relative_loss),
+        figures,
+        landmark_images(parity, checkpoint.card),
+    )
+
+
+def _report(
+    checkpoint: Checkpoint,
+    flatbuffer: bytes,
+    verdict: Verdict,
+    figures: dict[str, Any],
+    calibration: Calibration,
+    images: dict[str, bytes],
+) -> Report:
+    mapping = check(flatbuffer, checkpoint.card.name)
+    if mapping.findings:
+        log.warning("%s", mapping.summary)
+    return Report(
+        model=checkpoint.card.name,
+        gate=verdict_figures(verdict),
+        figures=figures,
+        calibration=calibration.counts,
+        edgetpu=mapping,
+        card={"checkpoint": str(checkpoint.path), "float_sha256": checkpoint.sha256()},
+        images=images,
+    )

@@ -1,0 +1,168 @@
+"""Write what the parity gate found: figures, the worst faces, the error of each landmark."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from facewire_edge.card import ModelCard
+from facewire_edge.files import write_bytes, write_text
+from facewire_edge.types import Image, Points
+from facewire_train.images import read_image
+from matplotlib.figure import Figure
+
+from facewire_convert.edgetpu import Mapping
+from facewire_convert.parity import LandmarkParity
+
+WORST_FACES = 12
+COLUMNS = 4
+TILE_PX = 256
+LINE_PX = 16  # of the text under a tile
+TRUTH, FLOAT, INT8 = (80, 220, 80), (80, 160, 255), (255, 60, 60)  # RGB
+PLOT_DPI = 90
+STYLE = (
+    "body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222}"
+    "table{border-collapse:collapse;margin:1rem 0}td,th{border:1px solid #ccc;padding:.2rem .6rem;text-align:left}"
+    "img{max-width:100%}.holds{color:#176c2b}.fails{color:#b3261e}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Hold all that a report says."""
+
+    model: str
+    gate: dict[str, Any]  # the verdict
+    figures: dict[str, Any]  # of a landmark model
+    calibration: dict[str, int]
+    edgetpu: Mapping
+    card: dict[str, Any] = field(default_factory=dict)  # where the float model comes from
+    images: dict[str, bytes] = field(default_factory=dict)  # file name -> PNG
+
+
+def write_report(report: Report, folder: Path) -> None:
+    """Write ``report.json``, ``report.html`` and the images, each file whole or not at all.
+
+    Raises:
+        OutputError: the folder cannot be written.
+
+    """
+    for name, data in report.images.items():
+        write_bytes(folder / name, data)
+    write_text(folder / "report.json", json.dumps(values(report), indent=1) + "\n")
+    write_text(folder / "report.html", page(report))
+
+
+def values(report: Report) -> dict[str, Any]:
+    """Give the report as JSON values."""
+    return {
+        "model": report.model,
+        "gate": report.gate,
+        "figures": report.figures,
+        "calibration": report.calibration,
+        "edgetpu": report.edgetpu.to_dict(),
+        **report.card,
+    }
+
+
+def page(report: Report) -> str:
+    """Give one HTML page that needs no other file."""
+    holds = report.gate["holds"]
+    parts = [
+        f"<!doctype html><meta charset=utf-8><title>{html.escape(report.model)}</title><style>{STYLE}</style>",
+        f"<h1>{html.escape(report.model)}: float against int8</h1>",
+        f"<p class={'holds' if holds else 'fails'}>The parity gate {'holds' if holds else 'does not hold'}.</p>",
+        _table("Gate", report.gate),
+        _table("Landmarks", report.figures),
+        _table("Calibration", report.calibration),
+        f"<h2>Edge TPU</h2><p>{html.escape(report.edgetpu.summary)}</p>",
+        _findings(report.edgetpu),
+        *(_figure(name, data) for name, data in report.images.items()),
+    ]
+    return "\n".join(part for part in parts if part) + "\n"
+
+
+def landmark_images(parity: LandmarkParity, card: ModelCard) -> dict[str, bytes]:
+    """Draw the worst faces and the error of each landmark."""
+    return {"worst_faces.png": worst_faces(parity), "per_landmark.png": per_landmark(parity, card)}
+
+
+def worst_faces(parity: LandmarkParity) -> bytes:
+    """Draw the faces on which int8 is furthest from float, worst first, as PNG."""
+    difference = parity.difference_px.mean(axis=1)
+    order = np.argsort(-difference, kind="stable")[:WORST_FACES]
+    tiles = [_tile(parity, int(i), float(difference[i])) for i in order]
+    tiles += [np.zeros_like(tiles[0])] * (-len(tiles) % COLUMNS)
+    rows = [np.concatenate(tiles[i : i + COLUMNS], axis=1) for i in range(0, len(tiles), COLUMNS)]
+    return bytes(cv2.imencode(".png", cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR))[1])
+
+
+def per_landmark(parity: LandmarkParity, card: ModelCard) -> bytes:
+    """Draw on the mean face how far int8 is from float at each landmark, as PNG."""
+    assert card.schema is not None
+    assert card.mean_shape is not None
+    shape, difference = card.mean_shape, parity.difference_px.mean(axis=0)
+    figure = Figure(figsize=(7, 6), layout="constrained")
+    axes = figure.subplots()
+    for contour in card.schema.contours:
+        indices = [*contour.indices, *(contour.indices[:1] if contour.closed else ())]
+        axes.plot(*shape[indices].T, color="lightgrey", zorder=1)
+    points = axes.scatter(shape[:, 0], shape[:, 1], c=difference, cmap="viridis", s=60, zorder=2)
+    figure.colorbar(points, ax=axes, label="mean distance of int8 from float, crop pixels")
+    axes.set(title="difference at each landmark", aspect="equal", xticks=[], yticks=[])
+    axes.invert_yaxis()
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=PLOT_DPI, format="png")
+    return buffer.getvalue()
+
+
+def _tile(parity: LandmarkParity, index: int, difference_px: float) -> Image:
+    """Draw one face in its crop: truth, float and int8, with a line of text under it."""
+    sample, crop = parity.samples[index], parity.crops[index]
+    picture = cv2.resize(crop.warp(read_image(sample.image)), (TILE_PX, TILE_PX), interpolation=cv2.INTER_CUBIC)
+    sides = (
+        (TRUTH, 2, sample.points),
+        (FLOAT, 3, parity.float_.points[index]),  # larger, so that it shows around int8
+        (INT8, 1, parity.int8.points[index]),
+    )
+    for colour, radius, points in sides:
+        _draw_points(picture, crop.to_units(points) * np.float32(TILE_PX) - np.float32(0.5), colour, radius)
+    line = np.zeros((LINE_PX, TILE_PX, 3), np.uint8)
+    text = (
+        f"{difference_px:.2f} px  NME {100 * parity.float_.errors[index]:.2f} > {100 * parity.int8.errors[index]:.2f}"
+    )
+    cv2.putText(line, text, (4, LINE_PX - 4), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255, 255, 255), 1, cv2.LINE_AA)
+    return np.concatenate([picture, line])
+
+
+def _draw_points(picture: Image, points: Points, colour: tuple[int, int, int], radius: int) -> None:
+    for x, y in points[np.isfinite(points).all(axis=1)]:
+        cv2.circle(picture, (round(float(x)), round(float(y))), radius, colour, -1, cv2.LINE_AA)
+
+
+def _table(title: str, rows: dict[str, Any]) -> str:
+    if not rows:
+        return ""
+    cells = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(str(v))}</td></tr>" for k, v in rows.items())
+    return f"<h2>{title}</h2><table>{cells}</table>"
+
+
+def _findings(mapping: Mapping) -> str:
+    if not mapping.findings:
+        return ""
+    rows = [(f.number, f.operation, f.layer, f.constraint, f.remedy) for f in mapping.findings]
+    body = "".join(f"<tr>{''.join(f'<td>{html.escape(str(c))}</td>' for c in row)}</tr>" for row in rows)
+    return f"<table><tr><th>number<th>operation<th>layer<th>constraint<th>remedy</tr>{body}</table>"
+
+
+def _figure(name: str, data: bytes) -> str:
+    legend = ": truth green, float blue, int8 red" if name == "worst_faces.png" else ""
+    source = base64.b64encode(data).decode()
+    return f'<h2>{html.escape(name)}{legend}</h2><img alt="{html.escape(name)}" src="data:image/png;base64,{source}">'
