@@ -1,0 +1,89 @@
+"""The same step for a detector: three outputs whose ranges are calibrated, a gate on its own loss."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from facewire_convert.__main__ import main
+from facewire_edge.card import DetectorSpec, InputSpec, ModelCard, OutputSpec
+from facewire_edge.interpreter import load_model
+from facewire_train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from facewire_train.config import DetectorConfig, ModelConfig
+from facewire_train.evaluate import keras_runner
+from facewire_train.images import read_image
+from facewire_train.model import detector_model
+
+SIDE, STRIDES = 96, (8, 16)
+CELLS = (SIDE // 8) ** 2 + (SIDE // 16) ** 2
+SHAPES = {"scores": (1, CELLS, 1), "boxes": (1, CELLS, 4), "points": (1, CELLS, 10)}
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
+    keras.utils.set_random_seed(1)
+    config = DetectorConfig(strides=STRIDES, reference_px=(16.0, 48.0), channels=8)
+    model = detector_model(ModelConfig(SIDE, SIDE, 8, ((16, 2), (16, 2), (24, 2))), config)
+    card = ModelCard(
+        kind="detector",
+        name="tiny-face",
+        input=InputSpec(SIDE, SIDE),
+        outputs={name: OutputSpec(name, shape) for name, shape in SHAPES.items()},
+        detector=DetectorSpec(STRIDES, (16.0, 48.0)),
+        min_score=0.0,
+    )
+    path = tmp_path_factory.mktemp("detector") / "face.keras"
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "__array__ implementation doesn't accept a copy", DeprecationWarning)
+        save_checkpoint(model, card, path)
+    return load_checkpoint(path)
+
+
+def quantized(conversion: Any, checkpoint: Checkpoint, folder: Path) -> int:
+    return main(
+        [
+            *("quantize", "--checkpoint", str(checkpoint.path), "--calibration", str(conversion.calibration_folder)),
+            *("--gate-data", str(conversion.gate_folder), "--out", str(folder / "face.tflite")),
+        ]
+    )
+
+
+def same_loss(samples: Any, card: Any, run: Any) -> float:
+    return 0.5
+
+
+def test_detector_keeps_its_outputs_by_name(
+    conversion: Any, checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("facewire_train.evaluate.detector_loss", same_loss, raising=False)
+    assert quantized(conversion, checkpoint, tmp_path) == 0
+    model = load_model(tmp_path / "face.tflite", kind="detector")
+    assert {name: spec.shape for name, spec in model.card.outputs.items()} == SHAPES
+    image = read_image(sorted((conversion.gate_folder / "img").iterdir())[0])
+    expected, found = keras_runner(checkpoint.model)(image[np.newaxis]), model.run(image)
+    for name in SHAPES:
+        spread = np.abs(expected[name][0]).max()
+        assert np.abs(found[name] - expected[name][0]).mean() < 0.05 * spread
+
+
+def test_report_lies_beside_the_model_where_no_folder_is_named(
+    conversion: Any, checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("facewire_train.evaluate.detector_loss", same_loss, raising=False)
+    assert quantized(conversion, checkpoint, tmp_path) == 0
+    gate = json.loads((tmp_path / "face-report" / "report.json").read_text())["gate"]
+    assert gate["measure"] == "detector loss"
+
+
+def test_detector_that_int8_makes_worse_ends_with_5(
+    conversion: Any, checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses = iter((0.50, 0.52))
+    monkeypatch.setattr("facewire_train.evaluate.detector_loss", lambda *_: next(losses), raising=False)
+    assert quantized(conversion, checkpoint, tmp_path) == 5
+    assert not (tmp_path / "face.tflite").exists()
