@@ -1,0 +1,112 @@
+"""The verb ``bench``: what each stage of the loop costs on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import resource
+import sys
+import time
+from contextlib import closing, redirect_stdout
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from facewire_edge.config import EdgeConfig
+from facewire_edge.interpreter import find_runtime
+from facewire_edge.pipeline import Stats, loop, open_input, open_tracker
+from facewire_edge.publish import StdoutSink
+
+WARM_UP = 20  # frames: the runtime's first inferences allocate
+STAGES = ("capture", "detect", "crop", "landmarks", "publish", "total")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--input", default="replay", help="a file, a folder or `replay`, the packaged clip")
+    parser.add_argument("--frames", type=int, default=200, help="at most; the warm-up is not counted")
+    parser.add_argument("--model", default=EdgeConfig().model)
+    parser.add_argument("--detector", default=EdgeConfig().detector)
+    parser.add_argument("--threads", type=int, default=EdgeConfig().threads)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the real loop into a sink that prints to nowhere, and print its costs."""
+    names = ("input", "model", "detector", "threads")
+    config = replace(EdgeConfig(), **{name: getattr(arguments, name) for name in names})
+    report = measure(config, arguments.frames)
+    print(json.dumps(report, indent=1) if arguments.json else _text(report))
+
+
+def measure(config: EdgeConfig, frames: int) -> dict[str, Any]:
+    """Give median and 95th percentile of each stage in milliseconds, and what the process used."""
+    tracker, origin = open_tracker(config)
+    with closing(open_input(config)) as camera, Path("/dev/null").open("w") as nowhere, redirect_stdout(nowhere):
+        loop(camera, tracker, [StdoutSink()], origin, WARM_UP)
+        start, cpu = time.perf_counter(), time.process_time()
+        stats = loop(camera, tracker, [StdoutSink()], origin, frames)
+        seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+    count = max(stats.frames, 1)
+    return {
+        "device": device_name(),
+        "date": datetime.now(UTC).date().isoformat(),
+        "versions": _versions(),
+        "input": config.input,
+        "frames": stats.frames,
+        "faces": stats.faces,
+        "frames_per_s": round(count / seconds, 1),
+        "cpu_ms_per_frame": round(1000 * cpu / count, 3),
+        "resident_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "ms": _stages(stats),
+    }
+
+
+def _stages(stats: Stats) -> dict[str, dict[str, float]]:
+    """Give the figures of each stage over the frames in which it ran."""
+    table = {}
+    for name in STAGES:
+        values = [v for v in stats.ms.get(name, []) if v > 0]
+        if values:
+            median, p95 = np.percentile(values, [50, 95])
+            table[name] = {"median": round(float(median), 3), "p95": round(float(p95), 3), "runs": len(values)}
+    return table
+
+
+def device_name() -> str:
+    """Give the board's name where there is one, else the machine and its processor."""
+    board = Path("/proc/device-tree/model")
+    if board.is_file():
+        return board.read_text().strip("\0\n ")
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.is_file() else []
+    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
+    return f"{platform.machine()} {model}".strip()
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version(), "numpy": np.__version__, "platform": sys.platform}
+    runtime = find_runtime()[0]
+    for package in ("facewire", "opencv-python-headless", runtime):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "?"
+    return found
+
+
+def _text(report: dict[str, Any]) -> str:
+    lines = [
+        f"{report['device']}, {report['date']}, " + ", ".join(f"{k} {v}" for k, v in report["versions"].items()),
+        f"{report['input']}: {report['frames']} frames, {report['faces']} faces, {report['frames_per_s']} frames/s, "
+        f"{report['cpu_ms_per_frame']} ms of CPU a frame, {report['resident_mb']} MB resident at most",
+        f"{'stage':10s} {'median ms':>10s} {'p95 ms':>10s} {'runs':>6s}",
+    ]
+    for name, row in report["ms"].items():
+        lines.append(f"{name:10s} {row['median']:10.3f} {row['p95']:10.3f} {row['runs']:6d}")
+    return "\n".join(lines)

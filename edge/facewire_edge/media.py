@@ -1,0 +1,207 @@
+"""Inputs of which every frame counts: videos, stills, raw streams, frames in memory."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facewire_edge.errors import DataError
+from facewire_edge.types import Frame, Image
+
+IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp"})
+DEFAULT_FPS = 25.0  # of a file that does not say, and of stills: PAL's, between the two common rates
+
+
+class StillError(DataError):
+    """Report one still of a folder that cannot be read."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}")
+        self.name = name
+
+
+class Pace:
+    """Place frames on the media's own time from the first one on; wait for it where a file stands in for a camera."""
+
+    def __init__(self, fps: float, realtime: bool) -> None:
+        self._fps = fps
+        self._realtime = realtime
+        self._start_ns: int | None = None
+
+    def __call__(self, index: int) -> int:
+        """Give the monotonic time of a frame."""
+        if self._start_ns is None:
+            self._start_ns = time.monotonic_ns()
+        time_ns = self._start_ns + round(index * 1e9 / self._fps)
+        if self._realtime:
+            time.sleep(max(0.0, (time_ns - time.monotonic_ns()) / 1e9))
+        return time_ns
+
+
+class VideoFile:
+    """Read every frame of a file."""
+
+    live, still = False, False
+
+    def __init__(self, path: Path, realtime: bool = False) -> None:
+        import cv2
+
+        self._path = path
+        self._index = 0
+        self._capture = cv2.VideoCapture(str(path))
+        if not self._capture.isOpened():
+            self._capture.release()
+            raise DataError(
+                f"{path} is no video that OpenCV can read ({path.stat().st_size} bytes); expected mp4, avi ..."
+            )
+        fps = self._capture.get(cv2.CAP_PROP_FPS)
+        self.fps = fps if np.isfinite(fps) and fps > 0 else DEFAULT_FPS
+        self._pace = Pace(self.fps, realtime)
+
+    def read(self) -> Frame | None:
+        """Give the next frame, None at the end.
+
+        Raises:
+            DataError: the file opens and holds no frame.
+
+        """
+        good, image = self._capture.read()
+        if not good and self._index == 0:
+            raise DataError(f"{self._path} holds no frame that OpenCV can read; is the file whole?")
+        if not good:
+            return None
+        self._index += 1
+        return Frame(to_rgb(image), self._index - 1, self._pace(self._index - 1))
+
+    def close(self) -> None:
+        """Release the file."""
+        self._capture.release()
+
+
+class ImageFolder:
+    """Read independent stills, in the order of their names; a path to one still is a folder of one."""
+
+    live, still = False, True
+
+    def __init__(self, path: Path, fps: float | None = None, realtime: bool = False) -> None:
+        self._files = [path] if path.is_file() else _images(path)
+        self._pace = Pace(fps or DEFAULT_FPS, realtime)
+        self._index = 0
+
+    def read(self) -> Frame | None:
+        """Give the next still, None at the end.
+
+        Raises:
+            StillError: it cannot be read; the next call gives the next one.
+
+        """
+        if self._index == len(self._files):
+            return None
+        self._index += 1
+        path = self._files[self._index - 1]
+        image = _read_still(path)
+        return Frame(image, self._index - 1, self._pace(self._index - 1), path.name)
+
+    def close(self) -> None:
+        """Hold nothing open."""
+
+
+class RawStream:
+    """Read raw RGB24 frames, as ``ffmpeg -f rawvideo -pix_fmt rgb24 -`` writes them."""
+
+    live, still = False, False
+
+    def __init__(self, stream: IO[bytes], width: int, height: int, fps: float, *, realtime: bool = False) -> None:
+        self._stream = stream
+        self._shape = (height, width, 3)
+        self._pace = Pace(fps, realtime)
+        self._index = 0
+
+    def read(self) -> Frame | None:
+        """Give the next frame, None at the end.
+
+        Raises:
+            DataError: the stream ends within a frame.
+
+        """
+        height, width, channels = self._shape
+        wanted = height * width * channels
+        data = self._stream.read(wanted)
+        if not data:
+            return None
+        if len(data) < wanted:
+            raise DataError(
+                f"standard input ended within frame {self._index}: got {len(data)} of the {wanted} bytes of "
+                f"{width}x{height} RGB24; check --raw"
+            )
+        self._index += 1
+        image = np.frombuffer(data, np.uint8).reshape(self._shape)
+        return Frame(image, self._index - 1, self._pace(self._index - 1))
+
+    def close(self) -> None:
+        """Leave standard input to the process."""
+
+
+class ReplayCamera:
+    """Play frames from memory: the device for tests and demonstrations."""
+
+    still = False
+
+    def __init__(
+        self, images: Sequence[Image], fps: float = 30.0, *, live: bool = False, loops: int = 1, realtime: bool = False
+    ) -> None:
+        self.live = live
+        self._images = images
+        self._count = len(images) * loops
+        self._pace = Pace(fps, realtime)
+        self._index = 0
+
+    def read(self) -> Frame | None:
+        """Give the next frame, None at the end."""
+        if self._index == self._count:
+            return None
+        self._index += 1
+        image = self._images[(self._index - 1) % len(self._images)]
+        return Frame(image, self._index - 1, self._pace(self._index - 1))
+
+    def close(self) -> None:
+        """Hold nothing open."""
+
+
+def to_rgb(image: NDArray[Any]) -> Image:
+    """Give OpenCV's BGR picture as RGB."""
+    import cv2
+
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def _images(folder: Path) -> list[Path]:
+    """List the stills of a folder; a broken link stays in, so that it is reported."""
+    try:
+        files = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.is_dir())
+    except OSError as error:
+        raise DataError(f"cannot list {folder}: {error.strerror}; check the permissions") from error
+    if not files:
+        raise DataError(f"{folder} holds no image; expected files that end in {', '.join(sorted(IMAGE_SUFFIXES))}")
+    return files
+
+
+def _read_still(path: Path) -> Image:
+    import cv2
+
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise StillError(path.name, f"cannot be read: {error.strerror}") from error
+    try:
+        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
+    except cv2.error as error:  # a picture above OpenCV's limit of 2**30 pixels
+        raise StillError(path.name, f"OpenCV refuses it: {error.err}") from error
+    if image is None:
+        raise StillError(path.name, f"is no image that OpenCV can read ({len(data)} bytes)")
+    return to_rgb(image)

@@ -1,0 +1,128 @@
+"""The straight line of the device: camera, faces, messages."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from facewire_edge.camera import Camera, StillError, open_camera
+from facewire_edge.config import EdgeConfig
+from facewire_edge.detect import Int8Detector
+from facewire_edge.interpreter import load_model
+from facewire_edge.landmarks import LandmarkModel
+from facewire_edge.latest import Latest
+from facewire_edge.message import Origin, encode, encode_event
+from facewire_edge.publish import Sink, open_sink
+from facewire_edge.track import Tracker, TrackSettings
+from facewire_edge.types import Frame, Result
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Stats:
+    """Count what a run did; the lists hold milliseconds of each frame."""
+
+    frames: int = 0
+    unreadable: int = 0
+    faces: int = 0
+    dropped: int = 0
+    ms: dict[str, list[float]] = field(default_factory=dict)
+
+    def add(self, stages: dict[str, float]) -> None:
+        """Take a frame's stage times in."""
+        for name, value in stages.items():
+            self.ms.setdefault(name, []).append(value)
+
+
+def run(config: EdgeConfig) -> Stats:
+    """Run the loop until the input ends or ``config.frames`` messages are out.
+
+    Raises:
+        FacewireError: a model, camera or sink cannot be opened, or is lost.
+
+    """
+    with ExitStack() as stack:
+        tracker, origin = open_tracker(config)
+        camera = stack.enter_context(closing(open_input(config)))
+        sinks = [stack.enter_context(closing(open_sink(spec))) for spec in config.sink]
+        log.info("running: %s -> %s", config.input, ", ".join(config.sink))
+        stats = loop(camera, tracker, sinks, origin, config.frames)
+        log.info("ended: %d frames, %d faces, %d dropped", stats.frames, stats.faces, stats.dropped)
+        return stats
+
+
+def open_tracker(config: EdgeConfig) -> tuple[Tracker, Origin]:
+    """Load both models and build what turns frames into faces."""
+    detector = Int8Detector(load_model(Path(config.detector), "detector", config.threads), config.min_score)
+    landmarks = LandmarkModel(load_model(Path(config.model), "landmarks", config.threads))
+    presence = landmarks.card.min_presence if config.min_presence is None else config.min_presence
+    settings = TrackSettings(config.max_faces, config.detect_every, presence, config.smooth)
+    return Tracker(detector, landmarks, settings), Origin(config.source, landmarks.schema.name, landmarks.card.title)
+
+
+def open_input(config: EdgeConfig) -> Camera:
+    """Open the camera; behind a live one stands the one-slot mailbox."""
+    camera = open_camera(
+        config.input,
+        width=config.width,
+        height=config.height,
+        fps=config.fps,
+        raw=config.raw,
+        realtime=config.realtime,
+    )
+    return Latest(camera) if camera.live else camera
+
+
+def loop(camera: Camera, tracker: Tracker, sinks: Sequence[Sink], origin: Origin, frames: int | None = None) -> Stats:
+    """Publish a message for every frame until the end of the input or of the wanted number."""
+    stats = Stats()
+    while frames is None or stats.frames < frames:
+        start = time.perf_counter_ns()
+        try:
+            frame = camera.read()
+        except StillError as error:
+            stats.unreadable += 1
+            _publish(sinks, _event("error", origin, image=error.name, reason=str(error)))
+            continue
+        if frame is None:
+            break
+        captured = time.perf_counter_ns()
+        if camera.still:
+            tracker.reset()
+        stages = _step(frame, tracker, sinks, origin, stats, dropped=getattr(camera, "dropped", 0))
+        stats.add({"capture": (captured - start) / 1e6, **stages})
+    return stats
+
+
+def _step(
+    frame: Frame, tracker: Tracker, sinks: Sequence[Sink], origin: Origin, stats: Stats, dropped: int
+) -> dict[str, float]:
+    """Take one frame to the sinks; give the milliseconds of its stages."""
+    start = time.perf_counter_ns()
+    faces, stages = tracker(frame)
+    found = time.perf_counter_ns()
+    height, width = frame.image.shape[:2]
+    ms = {**stages, "total": (found - start) / 1e6}
+    result = Result(frame.index, frame.time_ns, width, height, faces, dropped, ms, frame.name)
+    now = time.monotonic_ns()
+    _publish(sinks, encode(result, origin, now, time.time_ns() - now))
+    stats.frames += 1
+    stats.faces += len(faces)
+    stats.dropped = dropped
+    return {**ms, "publish": (time.perf_counter_ns() - found) / 1e6}
+
+
+def _event(kind: str, origin: Origin, **values: Any) -> dict[str, Any]:
+    now = time.monotonic_ns()
+    return encode_event(kind, origin.source, now, time.time_ns() - now, **values)
+
+
+def _publish(sinks: Sequence[Sink], message: dict[str, Any]) -> None:
+    for sink in sinks:
+        sink.publish(message)

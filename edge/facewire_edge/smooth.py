@@ -1,0 +1,56 @@
+"""Still landmarks without lag: the One-Euro filter on all points of a track at once.
+
+Source: Casiez, Roussel, Vogel 2012, "1 Euro Filter", CHI, section 3.
+"""
+
+from __future__ import annotations
+
+from math import pi
+
+import numpy as np
+from numpy.typing import NDArray
+
+from facewire_edge.types import Points
+
+# MediaPipe's Face Landmarker: speeds in face sizes a second, so that one setting fits near and far faces.
+MIN_CUTOFF_HZ = 0.05
+BETA = 80.0
+DERIVATIVE_CUTOFF_HZ = 1.0
+
+
+class OneEuro:
+    """Smooth the points (N, 2) of one track; fast points follow at once, still ones stay."""
+
+    def __init__(self, min_cutoff_hz: float = MIN_CUTOFF_HZ, beta: float = BETA) -> None:
+        self._min_cutoff_hz = min_cutoff_hz
+        self._beta = beta
+        self._time_ns: int | None = None
+        self._points = np.zeros((0, 2), np.float32)
+        self._speed = np.zeros((0, 2), np.float32)  # face sizes a second
+
+    def __call__(self, points: Points, time_ns: int, size_px: float) -> Points:
+        """Give the smoothed points.
+
+        Args:
+            points: (N, 2) pixels.
+            time_ns: capture time; a time that does not advance gives the last result again.
+            size_px: of the face.
+
+        """
+        if self._time_ns is None:
+            self._time_ns, self._points, self._speed = time_ns, points.copy(), np.zeros_like(points)
+            return points
+        dt = (time_ns - self._time_ns) / 1e9
+        if dt <= 0:
+            return self._points
+        speed = (points - self._points) / np.float32(max(size_px, 1.0) * dt)
+        self._speed = self._speed + _weight(DERIVATIVE_CUTOFF_HZ, dt) * (speed - self._speed)
+        cutoff = self._min_cutoff_hz + self._beta * np.linalg.norm(self._speed, axis=1, keepdims=True)
+        self._points = (self._points + _weight(cutoff, dt) * (points - self._points)).astype(np.float32)
+        self._time_ns = time_ns
+        return self._points
+
+
+def _weight(cutoff_hz: float | NDArray[np.float32], dt: float) -> NDArray[np.float32]:
+    """Give the share of the new value that a low-pass filter of this cut-off takes."""
+    return np.asarray(1 / (1 + 1 / (2 * pi * dt * np.asarray(cutoff_hz))), dtype=np.float32)
