@@ -383,7 +383,7 @@ def _occlude(picture: Picture, points: Points, rng: np.random.Generator) -> NDAr
     target, reach = p[rng.integers(len(p))], np.linalg.norm(p[16] - p[0]) * rng.uniform(0.12, 0.3)
     hull = cv2.convexHull((target + rng.normal(0, 1, (7, 2)) * reach).astype(np.float32))[:, 0]
     _fill(picture, hull, rng.uniform(0, 255, 3), float(rng.uniform(0.5, 2)))
-    return np.array([cv2.pointPolygonTest(hull, (float(x), float(y)), False) >= 0 for x, y in p], np.float32)
+    return np.array([cv2.pointPolygonTest(hull, (float(x), float(y)), False) >= 0 for x, y in p], np.bool_)
 
 
 def _shrunk(picture: Picture, width: int, height: int) -> Picture:

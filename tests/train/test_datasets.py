@@ -1,0 +1,141 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from facewire_edge.errors import DataError
+from facewire_edge.schema import IBUG68
+from facewire_train.datasets import read_dataset, read_pts
+from facewire_train.images import read_image
+
+HEADER = 'format = 1\nname = "mine"\nschema = "{schema}"\nterms = "free"\n'
+FIVE = [[10, 10], [20, 10], [15, 15], [11, 20], [19, 20]]
+
+
+def write_native(folder: Path, faces: list[dict[str, object]], schema: str = "points5", **entry: object) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / "a.jpg").write_bytes(b"looked at only when it is read")
+    (folder / "dataset.toml").write_text(HEADER.format(schema=schema))
+    line = {"image": "a.jpg", "width": 30, "height": 30, "split": "train", "subset": "s", "faces": faces, **entry}
+    (folder / "faces.jsonl").write_text(json.dumps(line) + "\n")
+    return folder
+
+
+def write_pts(folder: Path, name: str, header: bool, count: int = 68) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.jpg").write_bytes(b"x")
+    rows = "\n".join(f"{i + 1} {i + 2}" for i in range(count))
+    text = f"version: 1\nn_points: {count}\n{{\n{rows}\n}}\n" if header else rows
+    (folder / f"{name}.pts").write_text(text)
+    return folder / f"{name}.pts"
+
+
+def test_rendered_set_reads_with_points_and_splits(faces: Path) -> None:
+    data = read_dataset(faces)
+    assert data.schema is IBUG68
+    assert len(data.samples) == 30
+    assert len(data.split("test")) == 3
+    assert {s.split for s in data.samples} <= {"train", "val", "test"}
+    assert all(np.isfinite(s.points).all() for s in data.samples)
+
+
+def test_null_point_becomes_nan_and_is_not_visible(tmp_path: Path) -> None:
+    points: list[object] = [*FIVE[:4], None]
+    sample = read_dataset(write_native(tmp_path / "d", [{"box": [5, 5, 25, 25], "points": points}])).samples[0]
+    assert np.isnan(sample.points[4]).all()
+    assert sample.visible.tolist() == [True] * 4 + [False]
+
+
+def test_point_outside_its_image_is_valid(tmp_path: Path) -> None:
+    points = [[-7.5, 10], *FIVE[1:]]
+    sample = read_dataset(write_native(tmp_path / "d", [{"box": [5, 5, 25, 25], "points": points}])).samples[0]
+    assert sample.points[0].tolist() == [-7.5, 10]
+
+
+def test_face_without_a_box_gets_the_tight_box_of_its_points(tmp_path: Path) -> None:
+    sample = read_dataset(write_native(tmp_path / "d", [{"box": None, "points": FIVE}])).samples[0]
+    assert (sample.box.x0, sample.box.y1) == (10, 20)
+
+
+@pytest.mark.parametrize(
+    ("face", "entry", "words"),
+    [
+        ({"box": [5, 5, 25, 25], "points": FIVE[:4]}, {}, "4 points, the schema has 5"),
+        ({"box": [5, 5, 25, 25], "points": [[float("nan"), 1], *FIVE[1:]]}, {}, "two finite numbers"),
+        ({"box": [25, 5, 5, 25], "points": FIVE}, {}, "x0 < x1"),
+        ({"box": [5, 5, 25, 25], "points": FIVE, "visibility": "vvvvx"}, {}, "letters of v, o, s"),
+        ({"box": [5, 5, 25, 25], "points": FIVE}, {"split": "dev"}, "split 'dev'"),
+        ({"box": [5, 5, 25, 25], "points": FIVE}, {"image": "b.jpg"}, "no image"),
+        ({"points": None}, {}, "needs a box or points"),
+        ({"box": [5, 5, 25, 25], "points": [["a", "b"], *FIVE[1:]]}, {}, "native format"),
+    ],
+)
+def test_broken_label_is_refused_with_file_and_line(
+    tmp_path: Path, face: dict[str, object], entry: dict[str, object], words: str
+) -> None:
+    with pytest.raises(DataError, match=words) as caught:
+        read_dataset(write_native(tmp_path / "d", [face], **entry))
+    assert "faces.jsonl:1" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["not json", "[]", '{"image": 3}', "{}"])
+def test_line_of_another_kind_is_refused(tmp_path: Path, text: str) -> None:
+    folder = write_native(tmp_path / "d", [])
+    (folder / "faces.jsonl").write_text(text)
+    with pytest.raises(DataError):
+        read_dataset(folder)
+
+
+@pytest.mark.parametrize("header", ["format = 2", "nonsense", HEADER.format(schema="ibug99"), 'format = 1\nname = "x"'])
+def test_unknown_header_is_refused(tmp_path: Path, header: str) -> None:
+    folder = write_native(tmp_path / "d", [{"box": [5, 5, 25, 25], "points": FIVE}])
+    (folder / "dataset.toml").write_text(header)
+    with pytest.raises(DataError, match=r"dataset\.toml"):
+        read_dataset(folder)
+
+
+def test_missing_and_empty_folders_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no data folder"):
+        read_dataset(tmp_path / "nowhere")
+    with pytest.raises(DataError, match="neither"):
+        read_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_pts_points_are_zero_based_with_and_without_header(tmp_path: Path, header: bool) -> None:
+    points = read_pts(write_pts(tmp_path / "set", "face", header))
+    assert points.shape == (68, 2)
+    assert points[0].tolist() == [0, 1]
+
+
+def test_pts_folder_reads_as_ibug68(tmp_path: Path) -> None:
+    write_pts(tmp_path / "set", "one", header=True)
+    data = read_dataset(tmp_path / "set")
+    assert data.schema is IBUG68
+    assert data.samples[0].points5 is not None
+
+
+def test_pts_file_with_another_count_or_without_image_is_refused(tmp_path: Path) -> None:
+    write_pts(tmp_path / "set", "one", header=True, count=29)
+    with pytest.raises(DataError, match="29 points, expected 68"):
+        read_dataset(tmp_path / "set")
+    (tmp_path / "set" / "one.jpg").unlink()
+    with pytest.raises(DataError, match="no image beside"):
+        read_dataset(tmp_path / "set")
+
+
+def test_user_schema_beside_the_data_is_found(tmp_path: Path) -> None:
+    folder = write_native(tmp_path / "d", [{"box": [5, 5, 25, 25], "points": [[1, 2], [3, 2]]}], schema="eyes.toml")
+    (folder / "eyes.toml").write_text(
+        'name = "eyes"\nnames = ["right", "left"]\nmirror = [[0, 1]]\neye_corners = [0, 1]\n'
+    )
+    assert read_dataset(folder).schema.names == ("right", "left")
+
+
+def test_broken_image_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"no image")
+    with pytest.raises(DataError, match="no image that OpenCV can read"):
+        read_image(tmp_path / "a.jpg")
+    with pytest.raises(DataError, match="cannot read image"):
+        read_image(tmp_path / "missing.jpg")

@@ -1,0 +1,199 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from facewire_edge.errors import DataError, ModelError, UsageError
+from facewire_edge.settings import to_toml
+from facewire_train.checkpoint import load_checkpoint
+from facewire_train.config import DetectorConfig, ModelConfig, TrainConfig, load_config
+from facewire_train.datasets import read_dataset
+from facewire_train.detector_task import detector_task
+from facewire_train.evaluate import evaluate_landmarks, keras_runner, summary
+from facewire_train.fit import Task, base_record, fingerprint, fit, prefetched, read_record, run_folder
+from facewire_train.landmark_task import landmark_task
+from facewire_train.train_command import take_weights
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras 3.15, NumPy 2
+
+
+class InterruptionError(Exception):
+    """Stand for a power cut."""
+
+
+def prepared(config: TrainConfig, faces: Path) -> tuple[Task, dict[str, Any]]:
+    data = [read_dataset(faces)]
+    return landmark_task(config, data), base_record(config, data, fingerprint(config, data))
+
+
+def weights(folder: Path) -> list[np.ndarray]:
+    return [np.asarray(keras.ops.convert_to_numpy(v)) for v in load_checkpoint(folder / "model.keras").model.variables]
+
+
+def test_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(
+    tmp_path: Path, faces: Path, config: TrainConfig
+) -> None:
+    task, record = prepared(config, faces)
+    fit(task, config, tmp_path / "whole", record)
+    task, record = prepared(config, faces)
+    with pytest.raises(InterruptionError):
+        fit(replace(task, epoch=_failing_from(task, 2)), config, tmp_path / "cut", record)
+    task, record = prepared(config, faces)
+    fit(task, config, tmp_path / "cut", record)
+    for one, other in zip(weights(tmp_path / "whole"), weights(tmp_path / "cut"), strict=True):
+        assert np.abs(one - other).max() < 1e-5
+    histories = [json.loads((tmp_path / name / "history.json").read_text()) for name in ("whole", "cut")]
+    assert [row["epoch"] for row in histories[1]] == [1, 2, 3]
+    assert histories[0][-1]["loss"] == pytest.approx(histories[1][-1]["loss"], abs=1e-4)
+
+
+def _failing_from(task: Task, first: int) -> Any:
+    def epoch(number: int) -> Any:
+        batches = task.epoch(number)
+        if number < first:
+            return batches
+
+        class Cut:
+            def __len__(self) -> int:
+                return len(batches)
+
+            def __getitem__(self, index: int) -> Any:
+                if index == 1:
+                    raise InterruptionError
+                return batches[index]
+
+        return Cut()
+
+    return epoch
+
+
+def test_finished_run_leaves_every_result_and_no_state(tmp_path: Path, faces: Path, config: TrainConfig) -> None:
+    config = replace(config, fit=replace(config.fit, epochs=1))
+    task, record = prepared(config, faces)
+    fit(task, config, tmp_path / "run", record)
+    names = {p.name for p in (tmp_path / "run").iterdir()}
+    assert names == {"config.toml", "run.json", "model.keras", "history.json", "curves.png"}
+    assert read_record(tmp_path / "run")["finished"]
+    assert load_config(tmp_path / "run" / "config.toml") == config
+    card = load_checkpoint(tmp_path / "run" / "model.keras").card
+    assert card.terms == "free: rendered by facewire"
+    assert card.data[0]["name"] == "synthetic"
+
+
+def test_another_configuration_does_not_overwrite_a_run(tmp_path: Path, faces: Path, config: TrainConfig) -> None:
+    data = [read_dataset(faces)]
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / "run.json").write_text(json.dumps({"fingerprint": fingerprint(config, data)}))
+    assert run_folder(config, fingerprint(config, data), out) == out
+    with pytest.raises(UsageError, match="another run"):
+        run_folder(config, fingerprint(replace(config, seed=2), data), out)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "file").write_text("")
+    with pytest.raises(UsageError, match="not empty"):
+        run_folder(config, "0" * 64, tmp_path / "other")
+
+
+def test_samples_are_a_function_of_seed_epoch_and_index(faces: Path, config: TrainConfig) -> None:
+    task, _ = prepared(config, faces)
+    forwards = list(prefetched(task.epoch(1)))
+    backwards = [task.epoch(1)[i] for i in reversed(range(len(forwards)))][::-1]
+    for one, other in zip(forwards, backwards, strict=True):
+        assert (one[0] == other[0]).all()
+        assert (one[1]["landmarks"] == other[1]["landmarks"]).all()
+    assert (task.epoch(2)[0][0] != forwards[0][0]).any()
+
+
+def test_loss_that_is_not_finite_ends_the_run_in_one_line(tmp_path: Path, faces: Path, config: TrainConfig) -> None:
+    config = replace(config, fit=replace(config.fit, learning_rate=1e30, epochs=5))
+    task, record = prepared(config, faces)
+    with pytest.raises(DataError, match="the loss is"):
+        fit(task, config, tmp_path / "run", record)
+    assert not (tmp_path / "run" / "model.keras").exists()
+
+
+def test_data_of_another_schema_is_refused(faces: Path, config: TrainConfig) -> None:
+    with pytest.raises(DataError, match="has schema ibug68, the configuration wants points5"):
+        landmark_task(replace(config, schema="points5"), [read_dataset(faces)])
+
+
+def test_weights_of_another_model_are_taken_where_shapes_agree(
+    tmp_path: Path, faces: Path, config: TrainConfig
+) -> None:
+    config = replace(config, fit=replace(config.fit, epochs=1))
+    task, record = prepared(config, faces)
+    fit(task, config, tmp_path / "run", record)
+    fresh, _ = prepared(replace(config, seed=3), faces)
+    take_weights(fresh, tmp_path / "run" / "model.keras")
+    trained = load_checkpoint(tmp_path / "run" / "model.keras").model.get_layer("stem").get_weights()[0]
+    assert (fresh.model.get_layer("stem").get_weights()[0] == trained).all()
+    wider = replace(config, model=ModelConfig(32, 32, 6, ((10, 2), (14, 2))))
+    other, _ = prepared(wider, faces)
+    with pytest.raises(ModelError, match="no layer agrees"):
+        take_weights(other, tmp_path / "run" / "model.keras")
+
+
+def test_detector_trains_and_evaluates(tmp_path: Path, faces: Path, config: TrainConfig) -> None:
+    detector = DetectorConfig(channels=8, steps_per_epoch=2)
+    blocks = ((8, 2), (8, 2), (12, 2), (12, 2))
+    config = replace(config, kind="detector", model=ModelConfig(64, 64, 4, blocks), detector=detector)
+    config = replace(config, fit=replace(config.fit, epochs=1, batch=2))
+    data = [read_dataset(faces)]
+    task = detector_task(config, data)
+    fit(task, config, tmp_path / "run", base_record(config, data, "x"))
+    assert load_checkpoint(tmp_path / "run" / "model.keras").card.detector is not None
+    with pytest.raises(UsageError, match="ibug68"):
+        load_config(_written(tmp_path / "bad.toml", to_toml(config).replace('"detector"', '"ibug68"')))
+
+
+def _written(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('name = "x"\nepoch = 3', "unknown key 'epoch'"),
+        ('name = "x"\n[fit]\nepochss = 3', "did you mean 'epochs'"),
+        ('name = "x"\n[fit]\nepochs = "three"', "expected int"),
+        ('name = "x"', "model.blocks is empty"),
+        ('name = "x"\n[model]\nblocks = [[3]]', "pairs"),
+        ("name = ", "is no TOML"),
+    ],
+)
+def test_configuration_that_cannot_be_meant_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        load_config(_written(tmp_path / "c.toml", text))
+
+
+@pytest.mark.parametrize("path", sorted(Path("train/configs").glob("*.toml")), ids=lambda p: p.stem)
+def test_shipped_configurations_load_and_survive_a_round_trip(path: Path, tmp_path: Path) -> None:
+    config = load_config(path)
+    assert load_config(_written(tmp_path / "again.toml", to_toml(config))) == config
+
+
+def test_evaluation_of_the_bare_mean_shape_equals_a_network_that_says_nothing(faces: Path, config: TrainConfig) -> None:
+    task, _ = prepared(config, faces)
+
+    def silent(images: np.ndarray) -> dict[str, np.ndarray]:
+        return {"landmarks": np.zeros((len(images), 136), np.float32)}
+
+    figures = summary(evaluate_landmarks(read_dataset(faces).samples, task.card, silent))
+    assert figures["nme_percent"] == pytest.approx(figures["mean_shape_nme_percent"])
+    assert figures["faces"] == 30
+    assert figures["subsets"]["synthetic"]["faces"] == 30
+
+
+def test_missed_faces_are_counted_and_fail(faces: Path, config: TrainConfig) -> None:
+    task, _ = prepared(config, faces)
+    samples = read_dataset(faces).samples
+    prediction = evaluate_landmarks(samples, task.card, keras_runner(task.model), "detector", lambda image: [])
+    figures = summary(prediction)
+    assert figures["missed"] == 30
+    assert figures["fr10_percent"] == 100
+    assert figures["auc10"] == 0
+    assert figures["nme_percent"] is None
