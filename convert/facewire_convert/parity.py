@@ -16,7 +16,7 @@ from facewire_edge.interpreter import Model
 from facewire_edge.landmarks import decode_landmarks
 from facewire_train.checkpoint import Checkpoint
 from facewire_train.datasets import Sample, read_dataset
-from facewire_train.evaluate import BatchRunner, edge_runner, keras_runner, truth5_crop
+from facewire_train.evaluate import BatchRunner, detector_loss, edge_runner, keras_runner, truth5_crop
 from facewire_train.images import read_image
 from facewire_train.metrics import nme
 from numpy.typing import NDArray
@@ -170,8 +170,6 @@ def judge_detector(
     samples: Sequence[Sample], checkpoint: Checkpoint, model: Model, max_relative_loss: float
 ) -> Verdict:
     """Judge a detector by the five-point error of its best detection of each face, at most 1."""
-    from facewire_train.evaluate import detector_loss
-
     float_loss = detector_loss(samples, checkpoint.card, keras_runner(checkpoint.model))
     int8_loss = detector_loss(samples, model.card, edge_runner(model))
     return Verdict("detector loss", len(samples), float_loss, int8_loss, max_relative_loss)

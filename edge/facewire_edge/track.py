@@ -116,7 +116,9 @@ class Tracker:
                 self._start(image, detection)
 
     def _start(self, image: Image, detection: Detection) -> None:
-        points, presence = self._landmarks(image, self._landmarks.crop_of_points5(detection.points5))
+        points, _ = self._landmarks(image, self._landmarks.crop_of_points5(detection.points5))
+        # Once more from what was found: a first crop is only as good as five coarse points.
+        points, presence = self._landmarks(image, self._landmarks.crop_of_landmarks(points))
         if presence < self._settings.min_presence:
             return
         smoother = OneEuro() if self._settings.smooth else None

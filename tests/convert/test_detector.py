@@ -11,11 +11,12 @@ import keras
 import numpy as np
 import pytest
 from facewire_convert.__main__ import main
+from facewire_convert.parity import gate_samples
 from facewire_edge.card import DetectorSpec, InputSpec, ModelCard, OutputSpec
 from facewire_edge.interpreter import load_model
 from facewire_train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from facewire_train.config import DetectorConfig, ModelConfig
-from facewire_train.evaluate import keras_runner
+from facewire_train.evaluate import detector_loss, keras_runner
 from facewire_train.images import read_image
 from facewire_train.model import detector_model
 
@@ -60,7 +61,7 @@ def same_loss(samples: Any, card: Any, run: Any) -> float:
 def test_detector_keeps_its_outputs_by_name(
     conversion: Any, checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("facewire_train.evaluate.detector_loss", same_loss, raising=False)
+    monkeypatch.setattr("facewire_convert.parity.detector_loss", same_loss)
     assert quantized(conversion, checkpoint, tmp_path) == 0
     model = load_model(tmp_path / "face.tflite", kind="detector")
     assert {name: spec.shape for name, spec in model.card.outputs.items()} == SHAPES
@@ -74,7 +75,7 @@ def test_detector_keeps_its_outputs_by_name(
 def test_report_lies_beside_the_model_where_no_folder_is_named(
     conversion: Any, checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("facewire_train.evaluate.detector_loss", same_loss, raising=False)
+    monkeypatch.setattr("facewire_convert.parity.detector_loss", same_loss)
     assert quantized(conversion, checkpoint, tmp_path) == 0
     gate = json.loads((tmp_path / "face-report" / "report.json").read_text())["gate"]
     assert gate["measure"] == "detector loss"
@@ -84,6 +85,16 @@ def test_detector_that_int8_makes_worse_ends_with_5(
     conversion: Any, checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     losses = iter((0.50, 0.52))
-    monkeypatch.setattr("facewire_train.evaluate.detector_loss", lambda *_: next(losses), raising=False)
+    monkeypatch.setattr("facewire_convert.parity.detector_loss", lambda *_: next(losses))
     assert quantized(conversion, checkpoint, tmp_path) == 5
     assert not (tmp_path / "face.tflite").exists()
+
+
+def test_verdict_is_what_float_and_int8_find_themselves(
+    conversion: Any, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    assert quantized(conversion, checkpoint, tmp_path) in (0, 5)  # untrained: either may be better by chance
+    gate = json.loads((tmp_path / "face-report" / "report.json").read_text())["gate"]
+    samples = gate_samples([conversion.gate_folder], checkpoint.card)
+    expected = detector_loss(samples, checkpoint.card, keras_runner(checkpoint.model))
+    assert gate["float_percent"] == pytest.approx(100 * expected, abs=1e-3)

@@ -153,10 +153,18 @@ def evaluate_landmarks(
         raise UsageError(f"no face with the eye corners of schema {card.schema.name} in this split; nothing to measure")
     crops = [_crop(s, card, boxes, detector) for s in samples]
     points = predict_points(samples, crops, card, run)
+    if boxes == "detector":  # the device looks twice at a new face, see Tracker
+        crops = [None if c is None else _landmark_crop(p, card) for c, p in zip(crops, points, strict=True)]
+        points = predict_points(samples, crops, card, run)
     blank = np.full_like(card.mean_shape, np.nan)
     mean = np.stack([blank if c is None else c.from_units(card.mean_shape) for c in crops])
     truth = np.stack([s.points for s in samples])
     return Prediction(samples, points, mean, _errors(points, truth, card), _errors(mean, truth, card))
+
+
+def _landmark_crop(points: NDArray[np.float32], card: ModelCard) -> CropTransform:
+    assert card.mean_shape is not None
+    return CropTransform.from_landmarks(points, card.mean_shape, card.input.width)
 
 
 def _crop(sample: Sample, card: ModelCard, boxes: str, detector: FaceDetector | None) -> CropTransform | None:

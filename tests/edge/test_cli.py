@@ -1,0 +1,58 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from facewire_edge.__main__ import main
+
+EDGE = Path(__file__).parents[2] / "edge"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["run", "--config", "missing.toml"], 2, "cannot read configuration"),
+        (["run", "--model", "missing.tflite"], 4, "cannot read model"),
+        (["run", "--input", "nowhere.mp4"], 6, "nowhere.mp4"),
+        (["run", "--input", "EMPTY"], 6, "holds no image"),
+        (["run", "--input", "/dev/video99"], 3, "/dev/video99"),
+        (["run", "--input", "-"], 2, "--raw"),
+        (["run", "--input", "replay", "--sink", "carrier-pigeon"], 2, "unknown sink"),
+        (["run", "--input", "replay", "--sink", "jsonl:/proc/nowhere/x"], 7, "cannot write"),
+        (["run", "--input", "rpi"], 3, "picamera2"),
+        (["inspect", "missing.tflite"], 4, "cannot read model"),
+        (["draw", "missing.jsonl", "replay", "out.mp4"], 6, "missing.jsonl"),
+    ],
+)
+def test_bad_input_gets_one_line_and_its_exit_code(
+    arguments: list[str], code: int, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    assert main([str(tmp_path / "empty") if a == "EMPTY" else a for a in arguments]) == code
+    captured = capsys.readouterr()
+    assert captured.err.strip().splitlines()[-1].startswith("facewire-edge: ")
+    assert words in captured.err
+    assert captured.out == ""
+
+
+def test_unknown_flag_is_a_usage_error() -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["run", "--camera", "usb"])
+    assert caught.value.code == 2
+
+
+def test_shipped_models_run_from_the_copied_folder_and_print_whole_messages() -> None:
+    command = [sys.executable, "-m", "facewire_edge", "run", "--input", "replay", "--frames", "3"]
+    done = subprocess.run(command, cwd=EDGE, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith('{"v":1,"type":"faces"') for line in lines)
+    assert '"faces":[{"id":0' in lines[-1]
+
+
+def test_closed_pipe_is_an_end_and_not_an_error() -> None:
+    command = f"{sys.executable} -m facewire_edge run --input replay | head -n 1 >/dev/null; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], cwd=EDGE, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,58 @@
+from pathlib import Path
+
+import pytest
+from facewire_edge.__main__ import _parser, resolve
+from facewire_edge.config import EdgeConfig, check, load_config
+from facewire_edge.errors import UsageError
+
+EXAMPLE = Path(__file__).parents[2] / "edge" / "facewire.toml"
+
+
+def resolved(*flags: str) -> EdgeConfig:
+    return resolve(_parser().parse_args(["run", *flags]))
+
+
+def test_example_file_holds_the_defaults() -> None:
+    assert load_config(EXAMPLE) == EdgeConfig()
+
+
+def test_every_setting_stands_in_the_example_file() -> None:
+    text = EXAMPLE.read_text()
+    assert all(f"{name} = " in text for name in EdgeConfig.__dataclass_fields__)
+
+
+def test_flag_beats_file_beats_default(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text('max_faces = 3\ndetect_every = 7\nsink = ["udp://a:1"]\nsmooth = false\n')
+    config = resolved("--config", str(tmp_path / "c.toml"), "--max-faces", "2")
+    assert (config.max_faces, config.detect_every, config.threads) == (2, 7, 1)
+    assert config.sink == ("udp://a:1",)
+    assert not config.smooth
+
+
+def test_repeated_sinks_replace_the_default() -> None:
+    assert resolved("--sink", "stdout", "--sink", "udp://h:9").sink == ("stdout", "udp://h:9")
+
+
+def test_unknown_key_names_the_nearest_known_one(tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text("detect_evry = 3")
+    with pytest.raises(UsageError, match="did you mean 'detect_every'"):
+        load_config(tmp_path / "c.toml")
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (("--max-faces", "0"), "max_faces must be 1 or more"),
+        (("--min-score", "1.5"), "min_score must be between 0 and 1"),
+        (("--fps", "-1"), "fps must be above 0"),
+        (("--frames", "0"), "frames must be 1 or more"),
+    ],
+)
+def test_value_that_cannot_be_meant_is_refused(flags: tuple[str, ...], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        resolved(*flags)
+
+
+def test_empty_sink_list_is_refused() -> None:
+    with pytest.raises(UsageError, match="sink is empty"):
+        check(EdgeConfig(sink=()))

@@ -1,0 +1,73 @@
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from facewire_edge.camera import ReplayCamera, open_camera
+from facewire_edge.message import Origin
+from facewire_edge.pipeline import loop
+from facewire_edge.track import Tracker, TrackSettings
+
+_spec = importlib.util.spec_from_file_location("edge_fakes", Path(__file__).with_name("fakes.py"))
+assert _spec is not None
+fakes = importlib.util.module_from_spec(_spec)
+assert _spec.loader is not None
+_spec.loader.exec_module(fakes)
+
+ORIGIN = Origin("cam7", "points5", "fake@000000")
+
+
+class Memory:
+    """Keep the messages."""
+
+    def __init__(self) -> None:
+        self.messages: list[dict[str, Any]] = []
+
+    def publish(self, message: dict[str, Any]) -> None:
+        self.messages.append(json.loads(json.dumps(message)))
+
+    def close(self) -> None: ...
+
+
+def run(camera: Any, frames: int | None = None) -> list[dict[str, Any]]:
+    sink = Memory()
+    tracker = Tracker(fakes.Detector(), fakes.Landmarks(), TrackSettings())
+    loop(camera, tracker, [sink], ORIGIN, frames)
+    return sink.messages
+
+
+def test_every_frame_of_a_replay_gives_a_message_in_order() -> None:
+    messages = run(ReplayCamera([fakes.picture((50, 50, 30)), fakes.picture()], fps=25))
+    assert [m["frame"] for m in messages] == [0, 1]
+    assert [len(m["faces"]) for m in messages] == [1, 0]
+    assert messages[0]["source"] == "cam7"
+    assert messages[0]["model"] == "fake@000000"
+
+
+def test_media_time_and_not_processing_time_is_published() -> None:
+    messages = run(ReplayCamera([fakes.picture()] * 5, fps=10))
+    steps = np.diff([m["t_capture"] for m in messages])
+    assert np.allclose(steps, 0.1, atol=0.002)  # capture times are rounded to 0.1 ms; the clock is read anew each time
+
+
+def test_landmarks_are_normalised_to_the_whole_image() -> None:
+    face = run(ReplayCamera([fakes.picture((100, 50, 40))], fps=25))[0]["faces"][0]
+    assert np.allclose(face["landmarks"][2], [0.5, 0.5], atol=0.01)  # the middle of the square; a pixel is 0.005
+
+
+def test_frames_limit_counts_messages_of_faces() -> None:
+    assert len(run(ReplayCamera([fakes.picture()] * 9, fps=25), frames=4)) == 4
+
+
+def test_broken_still_is_an_error_message_and_the_run_goes_on(tmp_path: Path) -> None:
+    import cv2
+
+    for name in ("a.png", "c.png"):
+        cv2.imwrite(str(tmp_path / name), fakes.picture((50, 50, 30)))
+    (tmp_path / "b.jpg").write_bytes(b"not an image")
+    messages = run(open_camera(str(tmp_path)))
+    assert [m["type"] for m in messages] == ["faces", "error", "faces"]
+    assert [m["image"] for m in messages] == ["a.png", "b.jpg", "c.png"]
+    assert "reason" in messages[1]
+    assert messages[2]["faces"][0]["state"] == "new"  # stills are not followed
