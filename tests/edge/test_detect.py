@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+from facewire_edge.card import DetectorSpec
+from facewire_edge.detect import NMS_IOU, cell_grid, decode, letterbox, suppress
+from facewire_edge.geometry import Box
+from hypothesis import given
+from hypothesis import strategies as st
+
+GRID = cell_grid(DetectorSpec((8, 16), (20.0, 48.0)), 64, 48)
+
+
+def test_grid_lists_every_cell_of_every_level() -> None:
+    assert GRID.shape == (8 * 6 + 4 * 3, 3)
+    assert GRID[0].tolist() == [3.5, 3.5, 20]
+    assert GRID[-1].tolist() == [55.5, 39.5, 48]
+
+
+def test_decoding_puts_box_and_points_around_the_cell() -> None:
+    k = len(GRID)
+    logits, boxes, points = np.full((k, 1), -9.0), np.zeros((k, 4)), np.zeros((k, 10))
+    logits[5], boxes[5] = 3, [0.5, 0, np.log(2), 0]
+    scores, found, five = decode(*(a.astype(np.float32) for a in (logits, boxes, points)), grid=GRID, min_score=0.5)
+    x, y, r = GRID[5]
+    assert scores[0] == pytest.approx(1 / (1 + np.exp(-3)))
+    assert found[0] == pytest.approx([x + r / 2 - r, y - r / 2, x + r / 2 + r, y + r / 2])
+    assert five[0] == pytest.approx(np.tile([x, y], (5, 1)))
+
+
+@pytest.mark.parametrize(("width", "height"), [(640, 480), (1920, 1080), (100, 900), (31, 17), (1, 1)])
+def test_letterbox_keeps_the_aspect_and_maps_back(width: int, height: int) -> None:
+    picture, scale = letterbox(np.full((height, width, 3), 200, np.uint8), 256, 192)
+    assert picture.shape == (192, 256, 3)
+    ys, xs = np.nonzero(picture[:, :, 0])
+    assert xs.max() + 1 == pytest.approx(width * scale, abs=1)
+    assert ys.max() + 1 == pytest.approx(height * scale, abs=1)
+
+
+boxes = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50), st.integers(1, 40), st.integers(1, 40)), max_size=15)
+
+
+@given(boxes)
+def test_suppression_equals_the_plain_rule(sizes: list[tuple[int, int, int, int]]) -> None:
+    array = np.array([(x, y, x + w, y + h) for x, y, w, h in sizes], np.float32).reshape(-1, 4)
+    kept: list[int] = []
+    for i, box in enumerate(array):
+        if all(Box(*box.tolist()).iou(Box(*array[j].tolist())) <= NMS_IOU for j in kept):
+            kept.append(i)
+    assert suppress(array, np.linspace(1, 0.5, len(array)).astype(np.float32)).tolist() == kept

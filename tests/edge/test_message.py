@@ -1,0 +1,69 @@
+import json
+
+import numpy as np
+import pytest
+from facewire_edge.errors import DataError
+from facewire_edge.geometry import Box
+from facewire_edge.message import Origin, decode, encode, encode_event, to_datagrams, to_line
+from facewire_edge.types import Detection, Face, Result
+
+ORIGIN = Origin("cam0", "wflw98", "m@abcdef")
+
+
+def result(n: int = 98, faces: int = 1) -> Result:
+    points = np.random.default_rng(0).uniform(-50, 700, (n, 2)).astype(np.float32)
+    detection = Detection(Box(1, 2, 30, 40), 0.9, np.zeros((5, 2), np.float32))
+    found = tuple(Face(i, "new", 0.93, 0.99, points, detection) for i in range(faces))
+    return Result(7, 5_000_000_000, 640, 480, found, 2, {"detect": 1.234, "total": 9.0})
+
+
+def line(made: Result) -> str:
+    return to_line(encode(made, ORIGIN, 5_100_000_000, 10**18))
+
+
+def test_round_trip_keeps_landmarks_within_a_hundredth_of_a_pixel() -> None:
+    made = result()
+    read = decode(line(made))
+    assert read is not None
+    assert np.abs(read.result.faces[0].landmarks - made.faces[0].landmarks).max() < 0.01  # 5 decimals of 640
+    assert read.result.faces[0].detection is not None
+    assert read.result.index == 7
+    assert read.schema == "wflw98"
+
+
+def test_times_are_unix_seconds_of_capture_and_publish() -> None:
+    message = json.loads(line(result()))
+    assert message["t_capture"] == pytest.approx(1_000_000_005.0)
+    assert message["t_publish"] == pytest.approx(1_000_000_005.1)
+
+
+def test_line_is_compact_and_whole() -> None:
+    text = line(result())
+    assert "\n" not in text
+    assert ", " not in text
+
+
+def test_no_face_is_published_as_an_empty_list() -> None:
+    assert json.loads(line(result(faces=0)))["faces"] == []
+
+
+def test_datagram_of_98_points_fits_an_ethernet_frame() -> None:
+    datagrams = to_datagrams(encode(result(faces=3), ORIGIN, 0, 0))
+    assert len(datagrams) == 3
+    assert all(len(d) < 1400 for d in datagrams)
+    last = json.loads(datagrams[-1])
+    assert (last["face"], last["of"]) == (2, 3)
+    assert len(last["faces"][0]["landmarks"]) == 196
+    assert len(to_datagrams(encode(result(faces=0), ORIGIN, 0, 0))) == 1
+
+
+def test_other_types_and_unknown_fields_are_skipped() -> None:
+    assert decode(to_line(encode_event("status", "cam0", 0, 0, state="running"))) is None
+    message = json.loads(line(result()))
+    assert decode(json.dumps({**message, "mood": "good"})) is not None
+
+
+@pytest.mark.parametrize("text", ['{"v":2,"type":"faces"}', "nonsense", "[]", '{"v":1,"type":"faces"}', "3"])
+def test_line_that_is_no_message_is_refused(text: str) -> None:
+    with pytest.raises(DataError):
+        decode(text)

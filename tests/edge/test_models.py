@@ -1,0 +1,70 @@
+"""The shipped models, as files and as tensors."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from facewire_edge import interpreter
+from facewire_edge.__main__ import main
+from facewire_edge.card import InputSpec, OutputSpec, attach_card, read_card
+from facewire_edge.config import MODELS
+from facewire_edge.errors import ModelCardError, ModelError, RuntimeMissingError
+from facewire_edge.interpreter import load_model
+
+LANDMARKS = MODELS / "landmarks68_int8.tflite"
+
+
+@pytest.mark.parametrize(("name", "kind"), [("landmarks68_int8", "landmarks"), ("face_int8", "detector")])
+def test_shipped_model_names_its_data_and_terms_and_runs(name: str, kind: str) -> None:
+    model = load_model(MODELS / f"{name}.tflite", kind)
+    size = model.card.input
+    outputs = model.run(np.full((size.height, size.width, 3), 90, np.uint8))
+    assert all(np.isfinite(values).all() for values in outputs.values())
+    assert "research" in model.card.terms
+    assert model.card.data
+
+
+def test_model_of_another_kind_is_refused() -> None:
+    with pytest.raises(ModelError, match="expected a detector model"):
+        load_model(LANDMARKS, "detector")
+
+
+def test_picture_of_another_size_or_type_is_refused() -> None:
+    model = load_model(LANDMARKS)
+    for picture in (np.zeros((128, 128, 3), np.uint8), np.zeros((112, 112, 3), np.int8)):
+        with pytest.raises(ModelError, match="expects 112x112 uint8 RGB"):
+            model.run(picture)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"input": InputSpec(112, 112, scale=0.01)}, "scale 0.01"),
+        ({"input": InputSpec(96, 96)}, "the card says input"),
+        ({"landmarks": OutputSpec("nobody", (1, 136))}, "no output tensor 'nobody'"),
+    ],
+)
+def test_card_that_contradicts_its_tensors_is_refused(change: dict[str, object], words: str, tmp_path: Path) -> None:
+    card, flatbuffer = read_card(LANDMARKS)
+    if "landmarks" in change:
+        change = {"outputs": {**card.outputs, **change}}
+    attach_card(flatbuffer, replace(card, **change), tmp_path / "m.tflite")  # type: ignore[arg-type]
+    with pytest.raises(ModelCardError, match=words):
+        load_model(tmp_path / "m.tflite")
+
+
+def test_without_a_runtime_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(interpreter, "RUNTIMES", (("absent", "no_such_module", "Interpreter"),))
+    with pytest.raises(RuntimeMissingError, match="pip install ai-edge-litert"):
+        load_model(LANDMARKS)
+
+
+def test_inspect_doctor_and_bench_speak(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(LANDMARKS)]) == 0
+    assert "CONV_2D" in capsys.readouterr().out
+    assert main(["doctor"]) == 0
+    assert "ok   runtime" in capsys.readouterr().out
+    assert main(["doctor", "--model", "missing.tflite"]) == 4
+    assert main(["bench", "--frames", "5"]) == 0
+    assert {"capture", "detect", "crop", "landmarks", "publish"} <= set(capsys.readouterr().out.split())

@@ -1,0 +1,73 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from facewire_edge.errors import UsageError
+from facewire_edge.schema import IBUG68, POINTS5, SCHEMAS, WFLW98, find_schema, linear_map, schema_from_dict
+
+EYES = {"name": "eyes", "names": ["r", "l"], "mirror": [[0, 1]], "eye_corners": [0, 1]}
+
+
+@pytest.mark.parametrize("schema", SCHEMAS.values(), ids=lambda s: s.name)
+def test_mirror_is_an_involution_that_swaps_right_and_left(schema: object) -> None:
+    assert hasattr(schema, "mirror")
+    assert (schema.mirror[schema.mirror] == np.arange(schema.n)).all()
+    for i, name in enumerate(schema.names):
+        other = schema.names[schema.mirror[i]]
+        assert other == name.replace("right", "left") or name == other.replace("right", "left")
+        assert ("right" in name or "left" in name) == (i != schema.mirror[i])
+
+
+@pytest.mark.parametrize("schema", SCHEMAS.values(), ids=lambda s: s.name)
+def test_dictionary_round_trip_keeps_everything(schema: object) -> None:
+    assert schema_from_dict(schema.to_dict()).to_dict() == schema.to_dict()
+
+
+@pytest.mark.parametrize(("source", "target"), [(WFLW98, IBUG68), (IBUG68, POINTS5), (WFLW98, POINTS5)])
+def test_linear_maps_average(source: object, target: object) -> None:
+    matrix = linear_map(source, target)
+    assert matrix is not None
+    assert matrix.shape == (2, target.n, source.n)
+    assert np.allclose(matrix.sum(axis=2), 1)
+
+
+def test_map_of_98_to_68_to_5_keeps_nose_tip_and_mouth_corners() -> None:
+    points = np.random.default_rng(0).random((98, 2)).astype(np.float32)
+    to68, to5 = linear_map(WFLW98, IBUG68), linear_map(WFLW98, POINTS5)
+    assert to68 is not None
+    assert to5 is not None
+    through = IBUG68.points5_of(np.einsum("dmn,nd->md", to68, points).astype(np.float32))
+    straight = np.einsum("dmn,nd->md", to5, points)
+    assert np.allclose(through[2:], straight[2:], atol=1e-6)
+
+
+def test_there_is_no_map_from_fewer_points_to_more() -> None:
+    assert linear_map(POINTS5, IBUG68) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"mirors": []}, "did you mean 'mirror'"),
+        ({"names": ["r", "r"]}, "different strings"),
+        ({"mirror": [[0, 2]]}, "pairs of different indices"),
+        ({"mirror": [1, 1]}, "involution"),
+        ({"eye_corners": [0, 0]}, "two different indices"),
+        ({"eye_corners": [0, 7]}, "index 7 is not one of the 2"),
+        ({"contours": [{"name": "x"}]}, "wrong type"),
+        ({"points5": [[0]]}, "five non-empty lists"),
+    ],
+)
+def test_schema_that_contradicts_itself_is_refused(change: dict[str, object], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        schema_from_dict({**EYES, **change})
+
+
+def test_users_own_toml_is_found_by_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "eyes.toml"
+    path.write_text('name = "eyes"\nnames = ["r", "l"]\nmirror = [[0, 1]]\neye_corners = [0, 1]')
+    assert find_schema(str(path)).n == 2
+    with pytest.raises(UsageError, match="unknown schema"):
+        find_schema("ibug86")
+    with pytest.raises(UsageError, match="cannot read schema"):
+        find_schema("nowhere.toml")
