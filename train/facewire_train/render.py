@@ -32,7 +32,7 @@ terms = "free: rendered by facewire"
 """
 TEST_EVERY = 10
 CLIP_WIDTH, CLIP_HEIGHT, CLIP_FPS = 320, 240, 20.0
-JPEG_QUALITY = 88
+JPEG_QUALITY = 90
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     log.info("rendered %s", arguments.out)
 
 
-def write_dataset(out: Path, count: int, seed: int, size_px: int) -> None:
+def write_dataset(out: Path, count: int, seed: int, size_px: int, jpeg_quality: int = JPEG_QUALITY) -> None:
     """Write a data set in the native format; the folder appears when it is whole.
 
     Raises:
@@ -58,20 +58,21 @@ def write_dataset(out: Path, count: int, seed: int, size_px: int) -> None:
     """
     if out.is_dir() and any(out.iterdir()):
         raise UsageError(f"{out} is not empty; choose another --out or remove it")
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file, expected a folder; choose another --out")
     with _folder(out) as folder:
         (folder / "img").mkdir()
         (folder / "dataset.toml").write_text(HEADER.format(count=count, seed=seed))
         with (folder / "faces.jsonl").open("w") as lines:
             console = Console(stderr=True)
             for index in track(range(count), f"rendering {count} faces", console=console):
-                entry = _write_face(folder, render(seed, index, size_px), index)
+                entry = _write_face(folder, render(seed, index, size_px), index, jpeg_quality)
                 lines.write(json.dumps(entry, separators=(",", ":")) + "\n")
 
 
-def _write_face(folder: Path, face: SyntheticFace, index: int) -> dict[str, Any]:
+def _write_face(folder: Path, face: SyntheticFace, index: int, jpeg_quality: int) -> dict[str, Any]:
     name = f"img/{index:06d}.jpg"
-    quality = [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    if not cv2.imwrite(str(folder / name), face.image[:, :, ::-1], quality):
+    if not cv2.imwrite(str(folder / name), face.image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality]):
         raise OutputError(f"cannot write {folder / name}; free the disk")
     box = Box.around(face.points)
     labels = {
@@ -84,35 +85,51 @@ def _write_face(folder: Path, face: SyntheticFace, index: int) -> dict[str, Any]
     return {"image": name, **size, "split": split, "subset": "synthetic", "complete": True, "faces": [labels]}
 
 
-def write_clip(out: Path, seed: int, frames: int) -> None:
-    """Write one moving person as an MP4 of 320x240 at 20 frames a second.
+def write_clip(
+    out: Path,
+    seed: int,
+    frames: int,
+    width: int = CLIP_WIDTH,
+    height: int = CLIP_HEIGHT,
+    fps: float = CLIP_FPS,
+) -> None:
+    """Write one moving person as an MP4; the file appears when it is whole.
 
     Raises:
+        UsageError: the name does not end in .mp4.
         OutputError: the video cannot be written.
 
     """
+    if out.suffix.lower() != ".mp4":
+        raise UsageError(f"{out} cannot be a clip; expected a name that ends in .mp4")
     with replacing(out) as temporary:
-        writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*"mp4v"), CLIP_FPS, (CLIP_WIDTH, CLIP_HEIGHT))
-        if not writer.isOpened():
-            raise OutputError(f"cannot write {out}; expected a name that ends in .mp4")
-        for face in render_clip(seed, frames, CLIP_WIDTH, CLIP_HEIGHT):
-            writer.write(face.image[:, :, ::-1])
-        writer.release()
+        writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*"mp4v"), fps, (width, height))
+        try:
+            if not writer.isOpened():
+                raise OutputError(
+                    f"cannot write {out}: OpenCV has no MPEG-4 encoder here; install opencv-python-headless"
+                )
+            for face in render_clip(seed, frames, width, height):
+                writer.write(face.image[:, :, ::-1])
+        finally:
+            writer.release()
 
 
 @contextmanager
 def _folder(out: Path) -> Iterator[Path]:
     """Give a temporary folder beside ``out`` that takes its name when the block ends well."""
+    temporary = None
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    except OSError as error:
-        raise OutputError(f"cannot write {out}: {error.strerror}; choose another folder") from error
-    try:
         yield temporary
-        if out.is_dir():
-            out.rmdir()
         temporary.chmod(0o755)
-        temporary.rename(out)
+        temporary.replace(out)  # an empty folder of that name gives way
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        reason = error.strerror or error
+        raise OutputError(f"cannot write {out}: {reason}; free the disk or choose another folder") from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)

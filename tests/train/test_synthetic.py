@@ -1,0 +1,175 @@
+"""The built-in synthetic faces: same arguments, same face; points where the features are."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from facewire_edge.schema import IBUG68
+from facewire_train import synthetic
+from facewire_train.head import Expression, Pose, express, identity, mean_head
+from facewire_train.raster import grid_triangles, rasterise
+from facewire_train.skin import texture_points
+from facewire_train.synthetic import SyntheticFace, render, render_clip
+
+SIZE = 128
+FACES = 20
+# Of render(1, 0, 160), pixels.
+LABELS = {
+    0: (36.27, 61.73),
+    8: (67.41, 129.18),
+    30: (73.83, 87.41),
+    36: (50.08, 64.59),
+    45: (102.06, 72.12),
+    54: (86.81, 107.65),
+}
+
+
+@pytest.fixture(scope="module")
+def faces() -> list[SyntheticFace]:
+    return [render(11, index, SIZE) for index in range(FACES)]
+
+
+def test_same_arguments_give_the_same_face() -> None:
+    first, second = render(3, 5, 96), render(3, 5, 96)
+    assert (first.image == second.image).all()
+    assert (first.points == second.points).all()
+    assert (first.visible == second.visible).all()
+
+
+@pytest.mark.parametrize("other", [(3, 6), (4, 5)])
+def test_another_seed_or_index_gives_another_face(other: tuple[int, int]) -> None:
+    assert not np.allclose(render(3, 5, 96).points, render(*other, 96).points, atol=0.5)
+
+
+def test_labels_of_a_seed_are_the_same_everywhere() -> None:
+    """A change of them changes every data set that a seed names."""
+    points = render(1, 0, 160).points
+    assert np.abs(points[list(LABELS)] - list(LABELS.values())).max() < 0.02  # pixels: rounding in float32
+
+
+def test_shapes_and_types(faces: list[SyntheticFace]) -> None:
+    face = faces[0]
+    assert (face.image.shape, face.image.dtype) == ((SIZE, SIZE, 3), np.uint8)
+    assert (face.points.shape, face.points.dtype) == ((68, 2), np.float32)
+    assert (face.visible.shape, face.visible.dtype) == ((68,), np.bool_)
+
+
+def test_landmark_box_is_about_half_the_picture_and_inside(faces: list[SyntheticFace]) -> None:
+    points = np.stack([face.points for face in faces])
+    side = np.sqrt(np.ptp(points, axis=1).prod(axis=1)) / SIZE
+    assert side.min() > 0.38
+    assert side.max() < 0.66
+    assert (points > 0).all()
+    assert (points < SIZE - 1).all()
+
+
+def test_subject_right_is_image_left_when_frontal() -> None:
+    head = mean_head()
+    for name in ("right_eye_0", "right_brow_2", "right_jaw_3", "right_outer_lip_0"):
+        index = IBUG68.names.index(name)
+        assert head[index, 0] < 0 < head[IBUG68.mirror[index], 0]
+
+
+def test_most_faces_turn_less_than_30_degrees_and_none_more_than_the_limit() -> None:
+    rng = np.random.default_rng(0)
+    yaw = np.array([synthetic._pose(rng, mean_head(), SIZE).yaw_deg for _ in range(500)])
+    assert (np.abs(yaw) < 30).mean() > 0.75
+    assert np.abs(yaw).max() <= synthetic.YAW[1]
+    assert np.abs(yaw).max() > 45
+
+
+def test_turning_to_the_right_of_the_image_moves_the_nose_there() -> None:
+    head = mean_head()
+    for yaw, sign in ((30.0, 1), (-30.0, -1)):
+        pose = Pose(yaw, 0, 0, 0, 0, 1)
+        points = synthetic.project(head @ synthetic.rotation(pose).T.astype(np.float32), pose)
+        assert sign * (points[30, 0] - points[[0, 16], 0].mean()) > 0.3
+
+
+def test_expressions_move_what_they_name() -> None:
+    head = mean_head()
+    opened, shut = express(head, Expression(open_mouth=1)), express(head, Expression(close_eyes=1))
+    assert opened[66, 1] - opened[62, 1] > 0.3
+    assert (shut[[40, 41], 1] - shut[[38, 37], 1] < 0.03).all()
+
+
+def test_people_differ_and_keep_lids_and_lips_in_order() -> None:
+    people = np.stack([identity(np.random.default_rng(i)) for i in range(50)])
+    assert people[:, :, :2].std(axis=0).mean() > 0.02
+    assert (people[:, 66, 1] > people[:, 62, 1]).all()
+    assert (people[:, 41, 1] > people[:, 37, 1]).all()
+
+
+def test_drawn_features_lie_at_their_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a landmark is seen, the surface drawn there is the texture's place of that landmark."""
+    drawn = []
+    monkeypatch.setattr(synthetic, "rasterise", lambda *a: drawn.append(rasterise(*a)) or drawn[-1])
+    distances = [_distances(render(2, index, 160), drawn[-1]) for index in range(6)]
+    # Drawn pixels are half a pixel apart; the surface is flat between vertices about 1.5 pixels apart.
+    assert np.median(np.concatenate(distances)) < 0.4
+    assert np.quantile(np.concatenate(distances), 0.95) < 1.0
+
+
+def _distances(face: SyntheticFace, seen: object) -> np.ndarray:
+    h, w = seen.depth.shape
+    texture = np.full((h * w, 2), 1e6, np.float32)
+    texture[seen.pixels] = seen.values[:, :2]
+    ys, xs = np.mgrid[0:h, 0:w]
+    places = (np.stack([xs, ys], axis=2).reshape(-1, 2) + 0.5) / synthetic.SUPERSAMPLING - 0.5
+    found = [
+        np.linalg.norm(places[np.abs(texture - texture_points()[k]).sum(axis=1).argmin()] - face.points[k])
+        for k in range(17, 68)
+        if face.visible[k]
+    ]
+    return np.array(found)
+
+
+def test_points_on_the_far_side_of_a_turned_head_are_hidden() -> None:
+    head = mean_head()
+    pose = Pose(55, 0, 0, 80, 80, 40)
+    picture = np.zeros((320, 320, 3), np.float32)
+    look = synthetic.replace(synthetic.look_of(np.random.default_rng(1)), head=head, style="bald", glasses=0.0)
+    light = synthetic._light(np.random.default_rng(1))
+    _, visible = synthetic._draw(picture, look, head, pose, light, np.zeros(2))
+    assert visible[[36, 37, 38, 39]].all()
+    assert not visible[45]
+
+
+def test_pictures_are_neither_flat_nor_alike(faces: list[SyntheticFace]) -> None:
+    means = np.array([face.image.mean() for face in faces])
+    assert means.std() > 10
+    assert min(face.image.std() for face in faces) > 8
+
+
+def test_clip_moves_smoothly_and_blinks() -> None:
+    clip = list(render_clip(5, 42, 96, 72))
+    points = np.stack([face.points for face in clip])
+    steps = np.linalg.norm(np.diff(points[:, 30], axis=0), axis=1)
+    opening = (points[:, 41] - points[:, 37])[:, 1]
+    assert clip[0].image.shape == (72, 96, 3)
+    assert steps.max() < 4
+    assert np.ptp(points[:, 30, 0]) > 10
+    assert opening.min() < 0.3 * np.median(opening)
+
+
+def test_nearer_triangle_hides_the_farther() -> None:
+    square = np.array([[0, 0], [8, 0], [0, 8], [8, 8]], np.float32)
+    xy, depth = np.concatenate([square, square]), np.repeat(np.array([1, 2], np.float32), 4)
+    triangles = np.concatenate([grid_triangles(2, 2), grid_triangles(2, 2, first=4)])
+    colour = np.repeat(np.array([[10], [20]], np.float32), 4, axis=0)
+    seen = rasterise(xy, depth, colour, triangles, np.zeros(len(triangles), bool), (9, 9))
+    assert len(seen.pixels) == 81
+    assert np.allclose(seen.values, 20)
+
+
+def test_triangle_that_faces_away_is_drawn_only_when_two_sided() -> None:
+    xy = np.array([[0, 0], [0, 8], [8, 0]], np.float32)
+    rest = np.ones(3, np.float32), np.ones((3, 1), np.float32), np.array([[0, 1, 2]], np.int32)
+    assert len(rasterise(xy, *rest, np.array([False]), (9, 9)).pixels) == 0
+    assert len(rasterise(xy, *rest, np.array([True]), (9, 9)).pixels) == 45
+
+
+def test_replay_and_calibration_set_are_small() -> None:
+    root = Path(__file__).parents[2]
+    assert (root / "edge/facewire_edge/replay.mp4").stat().st_size < 400_000
+    assert sum(f.stat().st_size for f in (root / "calibration_data").rglob("*.jpg")) < 1_200_000

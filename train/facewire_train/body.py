@@ -1,0 +1,176 @@
+"""The meshes of a person: head with hair, ears, long hair, neck, shoulders."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facewire_train.head import (
+    CENTRE,
+    LATITUDES,
+    LONGITUDES,
+    Pose,
+    column_of,
+    controls,
+    grid,
+    rotation,
+    row_of,
+)
+from facewire_train.raster import Indices, grid_triangles
+from facewire_train.skin import CELL, CLOTH_ROWS, COLUMNS, FACE_ROWS, Look, hair_cover
+
+Array = NDArray[np.float32]
+
+ROWS, COLS = len(LATITUDES), len(LONGITUDES)
+EAR_GRID = 7
+RING = 17  # vertices around the neck and the shoulders
+NECK_ROWS, CURTAIN_ROWS, CURTAIN_COLS = 6, 7, 19
+OCCLUSION = 2.0  # how much a hollow of one half jaw width darkens
+BODY_TURN = 0.3  # share of the head's turn that the shoulders follow
+# Rings of the shoulders: y, half width, half depth; by eye.
+SHOULDERS = ((1.5, 0.72, 0.62), (1.72, 1.1, 0.75), (1.98, 2.1, 0.85), (2.4, 2.9, 0.95), (5.5, 3.2, 1.0))
+
+
+class Mesh(NamedTuple):
+    """Hold a person's vertices in camera space."""
+
+    places: Array  # (V, 3) turned, half jaw widths
+    normals: Array  # (V, 3)
+    texture: Array  # (V, 2) texture pixels
+    openness: Array  # (V,) 1 in the open, less in a hollow
+    triangles: Indices  # (T, 3)
+    two_sided: NDArray[np.bool_]  # (T,)
+
+
+class _Part(NamedTuple):
+    places: Array  # (rows, columns, 3) turned
+    texture: Array  # (rows, columns, 2)
+    openness: Array  # (rows, columns)
+    two_sided: bool
+
+
+def build(look: Look, head: Array, pose: Pose) -> Mesh:
+    """Give the mesh of a person whose landmarks lie at ``head`` (68, 3), turned by ``pose``."""
+    turn = rotation(pose)
+    body = rotation(Pose(pose.yaw_deg * BODY_TURN, pose.pitch_deg * BODY_TURN, pose.roll_deg * BODY_TURN, 0, 0, 1))
+    parts = [
+        _head(look, head, turn),
+        *(_ear(head, side, turn) for side in (-1, 1)),
+        _neck(turn, body),
+        _shoulders(body),
+    ]
+    if look.style == "long":
+        parts.append(_curtain(look, turn))
+    return _joined(parts)
+
+
+def _joined(parts: list[_Part]) -> Mesh:
+    triangles, sided, first = [], [], 0
+    for part in parts:
+        rows, columns = part.openness.shape
+        triangles.append(grid_triangles(rows, columns, first))
+        sided.append(np.full(len(triangles[-1]), part.two_sided))
+        first += rows * columns
+    return Mesh(
+        np.concatenate([part.places.reshape(-1, 3) for part in parts]).astype(np.float32),
+        np.concatenate([_normals(part.places).reshape(-1, 3) for part in parts]).astype(np.float32),
+        np.concatenate([part.texture.reshape(-1, 2) for part in parts]).astype(np.float32),
+        np.concatenate([part.openness.ravel() for part in parts]).astype(np.float32),
+        np.concatenate(triangles),
+        np.concatenate(sided),
+    )
+
+
+def _normals(places: Array) -> Array:
+    """Give outward normals of a grid whose rows run down and columns to the right, seen from outside."""
+    normals = np.cross(np.gradient(places, axis=1), np.gradient(places, axis=0))
+    length = np.linalg.norm(normals, axis=2, keepdims=True)
+    return np.asarray(normals / np.maximum(length, 1e-9), dtype=np.float32)
+
+
+def _head(look: Look, head: Array, turn: NDArray[np.float64]) -> _Part:
+    places = grid().through(controls(head)).reshape(ROWS, COLS, 3)
+    openness = _openness(places)
+    cover = hair_cover(look)[::CELL, ::CELL]
+    lumps = np.random.default_rng(look.texture + 2).normal(1, 0.12, (ROWS, COLS))
+    thickness = cv2.GaussianBlur((cover * lumps).astype(np.float32), (0, 0), 0.8) * look.hair_thickness
+    raised = places + _normals(places) * np.asarray(thickness)[..., None]
+    return _Part((raised @ turn.T).astype(np.float32), _head_texture(), openness, False)
+
+
+@cache
+def _head_texture() -> Array:
+    columns, rows = np.meshgrid(np.arange(COLS) * CELL, np.arange(ROWS) * CELL)
+    return np.stack([columns, rows], axis=2).astype(np.float32)
+
+
+def _openness(places: Array) -> Array:
+    """Darken hollows: where the surface lies below its surroundings."""
+    depth = np.ascontiguousarray(np.linalg.norm(places - CENTRE, axis=2).astype(np.float32))
+    hollow = cv2.GaussianBlur(depth, (0, 0), 2.2) - depth
+    return np.asarray(np.clip(1 - OCCLUSION * hollow, 0.55, 1.04), dtype=np.float32)
+
+
+def _ear(head: Array, side: int, turn: NDArray[np.float64]) -> _Part:
+    across, along = np.meshgrid(np.linspace(-1, 1, EAR_GRID), np.linspace(-1, 1, EAR_GRID))
+    width = np.sqrt(np.maximum(1 - along**2, 0)) * (0.85 - 0.15 * along)
+    back = np.array([side * 0.55, 0.0, -0.8]) * 0.2
+    out = np.array([side * 0.8, 0.0, 0.55])
+    bulge = 0.07 * (1 - along**2) * (1 - across**2)
+    places = (
+        np.array([side * (np.abs(head[[0, 16], 0]).mean() + 0.12), -0.16, -1.25])
+        + (across * width * -side)[..., None] * -back * side
+        + along[..., None] * np.array([0, 0.36, -0.03])
+        + bulge[..., None] * out
+    )
+    skin = np.array([column_of(np.array(side * 48.0)), row_of(np.array(-12.0))]) * CELL
+    texture = skin + np.stack([across, along], axis=2) * 4
+    rim = 0.62 + 0.4 * np.maximum(np.abs(across), np.abs(along)) ** 2
+    return _Part((places @ turn.T).astype(np.float32), texture.astype(np.float32), rim.astype(np.float32), True)
+
+
+def _ring(y: float, half_width: float, half_depth: float, z: float) -> Array:
+    angle = np.linspace(-np.pi, np.pi, RING)
+    ring = [half_width * np.sin(angle), np.full(RING, y), z + half_depth * np.cos(angle)]
+    return np.stack(ring, axis=1).astype(np.float32)
+
+
+def _neck(turn: NDArray[np.float64], body: NDArray[np.float64]) -> _Part:
+    top, bottom = _ring(0.7, 0.68, 0.58, -1.2) @ turn.T, _ring(2.1, 0.86, 0.74, -1.45) @ body.T
+    share = np.linspace(0, 1, NECK_ROWS)[:, None, None]
+    places = top + share * (bottom - top)
+    texture = np.empty((NECK_ROWS, RING, 2), np.float32)
+    texture[..., 0] = COLUMNS / 2 + np.linspace(-60, 60, RING)
+    texture[..., 1] = FACE_ROWS - 2 - np.linspace(0, 6, NECK_ROWS)[:, None]
+    shade = np.broadcast_to(0.5 + 0.4 * share[..., 0], (NECK_ROWS, RING))
+    return _Part(places.astype(np.float32), texture, shade.astype(np.float32), False)
+
+
+def _shoulders(body: NDArray[np.float64]) -> _Part:
+    places = np.stack([_ring(y, w, d, -1.45) for y, w, d in SHOULDERS]) @ body.T
+    texture = np.empty((len(SHOULDERS), RING, 2), np.float32)
+    texture[..., 0] = np.linspace(0, COLUMNS - 1, RING)
+    texture[..., 1] = FACE_ROWS + 1 + np.linspace(0, CLOTH_ROWS - 3, len(SHOULDERS))[:, None]
+    return _Part(places.astype(np.float32), texture, np.ones(texture.shape[:2], np.float32), True)
+
+
+def _curtain(look: Look, turn: NDArray[np.float64]) -> _Part:
+    """Hang long hair from the crown, open towards the face."""
+    rng = np.random.default_rng(look.texture + 3)
+    longitude = np.linspace(68, 292, CURTAIN_COLS)
+    down = np.linspace(0, 1, CURTAIN_ROWS)[:, None]
+    angle = np.radians(longitude)[None]
+    lumps = rng.normal(1, 0.025, (CURTAIN_ROWS, CURTAIN_COLS))
+    wide = (1.06 + look.hair_thickness + 0.15 * np.sin(np.pi * down)) * lumps
+    y = -0.75 + down * (look.hair_length + 0.75)
+    z = -1.15 + 1.25 * wide * np.cos(angle) * (1 - 0.3 * down)
+    places = np.stack(np.broadcast_arrays(wide * np.sin(angle), y, z), axis=2)
+    wrapped = (longitude + 180) % 360 - 180
+    texture = np.empty((CURTAIN_ROWS, CURTAIN_COLS, 2), np.float32)
+    texture[..., 0] = column_of(wrapped) * CELL
+    texture[..., 1] = row_of(np.interp(down, [0, 1], [60, 34])) * CELL
+    return _Part((places @ turn.T).astype(np.float32), texture, np.full(texture.shape[:2], 0.85, np.float32), True)
