@@ -13,6 +13,8 @@ from facewire_edge.interpreter import Model
 from facewire_edge.types import Detection, Image
 
 NMS_IOU = 0.4  # a second box that overlaps a better one by more is the same face
+# So is one that lies within it: a box of 0.6 the width has an IoU of only 0.36 (on 72 % of large faces, 2026-11-21).
+NMS_INSIDE = 0.7  # of the smaller box
 MAX_CANDIDATES = 400  # before suppression; a crowd picture of WIDER has up to 300 faces
 LOG_SIZE_LIMIT = 3.0  # exp(3) = 20 reference sizes: no face is larger, and exp must not overflow
 
@@ -123,7 +125,7 @@ def decode(
 
 
 def suppress(boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Give the indices of the boxes (M, 4) that no better one overlaps by more than ``NMS_IOU``; scores descend."""
+    """Give the indices of the boxes (M, 4) that are no double of a better one; scores descend."""
     area = np.maximum(0, boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
     alive = np.ones(len(scores), bool)
     keep = []
@@ -134,4 +136,5 @@ def suppress(boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> NDArray
         low, high = np.maximum(boxes[i, :2], boxes[i + 1 :, :2]), np.minimum(boxes[i, 2:], boxes[i + 1 :, 2:])
         overlap = np.maximum(0, high - low).prod(axis=1)
         alive[i + 1 :] &= overlap <= NMS_IOU * (area[i] + area[i + 1 :] - overlap)
+        alive[i + 1 :] &= overlap <= NMS_INSIDE * np.minimum(area[i], area[i + 1 :])
     return np.asarray(keep, dtype=np.int64)

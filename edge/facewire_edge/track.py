@@ -105,15 +105,15 @@ class Tracker:
         self._tracks = [t for t in self._tracks if t.presence >= self._settings.min_presence]
 
     def _match(self, image: Image, detections: Sequence[Detection]) -> None:
-        """Give each detection, best first, to the track that it overlaps best; start a track where there is none."""
-        free = list(self._tracks)
+        """Give each detection, largest first, to the track that it overlaps best; start one where there is none."""
+        taken: set[int] = set()
         for detection in sorted(detections, key=lambda d: -d.box.area)[: 2 * self._settings.max_faces]:
-            track = max(free, key=lambda t: detection.box.iou(t.box), default=None)
-            if track is not None and detection.box.iou(track.box) >= MATCH_IOU:
-                track.detection, track.score = detection, detection.score
-                free.remove(track)
-            else:
+            track = max(self._tracks, key=lambda t: detection.box.iou(t.box), default=None)
+            if track is None or detection.box.iou(track.box) < MATCH_IOU:
                 self._start(image, detection)
+            elif track.id not in taken:  # else a second box on the same face
+                track.detection, track.score = detection, detection.score
+                taken.add(track.id)
 
     def _start(self, image: Image, detection: Detection) -> None:
         points, _ = self._landmarks(image, self._landmarks.crop_of_points5(detection.points5))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from facewire_edge.card import DetectorSpec
-from facewire_edge.detect import NMS_IOU, cell_grid, decode, letterbox, suppress
+from facewire_edge.detect import NMS_INSIDE, NMS_IOU, cell_grid, decode, letterbox, suppress
 from facewire_edge.geometry import Box
 from hypothesis import given
 from hypothesis import strategies as st
@@ -38,11 +38,23 @@ def test_letterbox_keeps_the_aspect_and_maps_back(width: int, height: int) -> No
 boxes = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50), st.integers(1, 40), st.integers(1, 40)), max_size=15)
 
 
+def same_face(box: Box, better: Box) -> bool:
+    x = min(box.x1, better.x1) - max(box.x0, better.x0)
+    y = min(box.y1, better.y1) - max(box.y0, better.y0)
+    overlap = max(0.0, x) * max(0.0, y)
+    return box.iou(better) > NMS_IOU or overlap > NMS_INSIDE * min(box.area, better.area)
+
+
+def test_small_box_within_a_better_one_is_the_same_face() -> None:
+    nested = np.array([[0, 0, 100, 100], [20, 20, 78, 78]], np.float32)
+    assert suppress(nested, np.array([0.9, 0.8], np.float32)).tolist() == [0]
+
+
 @given(boxes)
 def test_suppression_equals_the_plain_rule(sizes: list[tuple[int, int, int, int]]) -> None:
     array = np.array([(x, y, x + w, y + h) for x, y, w, h in sizes], np.float32).reshape(-1, 4)
     kept: list[int] = []
     for i, box in enumerate(array):
-        if all(Box(*box.tolist()).iou(Box(*array[j].tolist())) <= NMS_IOU for j in kept):
+        if not any(same_face(Box(*box.tolist()), Box(*array[j].tolist())) for j in kept):
             kept.append(i)
     assert suppress(array, np.linspace(1, 0.5, len(array)).astype(np.float32)).tolist() == kept
