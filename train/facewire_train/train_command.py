@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,8 @@ def synthetic_data(config: TrainConfig) -> Path:
     from facewire_train.render import write_dataset
 
     data = config.data
-    folder = Path("runs") / f"synthetic-{data.synthetic_count}-{data.synthetic_px}px-seed{data.synthetic_seed}"
+    name = f"synthetic-{data.synthetic_count}-{data.synthetic_px}px-seed{data.synthetic_seed}-v{version('facewire')}"
+    folder = Path("runs") / name  # another version renders other faces
     if not folder.is_dir():
         log.info("rendering %d synthetic faces into %s", data.synthetic_count, folder)
         write_dataset(folder, data.synthetic_count, data.synthetic_seed, data.synthetic_px)
