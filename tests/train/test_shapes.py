@@ -4,7 +4,7 @@ import numpy as np
 from facewire_edge.geometry import Box, CropTransform
 from facewire_edge.schema import IBUG68
 from facewire_train.datasets import read_dataset
-from facewire_train.head import MEAN_HEAD
+from facewire_train.head import mean_head
 from facewire_train.shapes import mean_shape
 
 
@@ -17,7 +17,7 @@ def test_mean_shape_is_upright_symmetric_and_fills_the_crop_by_its_margin(faces:
 
 
 def test_mean_of_turned_and_scaled_copies_is_the_shape_itself() -> None:
-    shape = MEAN_HEAD[:, :2]
+    shape = mean_head()[:, :2].astype(np.float32)
     copies = [CropTransform(30, 20, side, angle, 100).from_units(shape) for side, angle in ((50, 0.3), (90, -0.4))]
     mean = mean_shape(copies, IBUG68, 1.25)
     again = CropTransform.from_landmarks(shape, mean, 1).to_units(shape)
@@ -25,7 +25,7 @@ def test_mean_of_turned_and_scaled_copies_is_the_shape_itself() -> None:
 
 
 def test_unlabelled_points_are_left_out_of_the_mean() -> None:
-    shape = MEAN_HEAD[:, :2].astype(np.float32)
+    shape = mean_head()[:, :2].astype(np.float32)
     partly = shape.copy()
     partly[:5] = np.nan
     assert np.abs(mean_shape([shape, partly], IBUG68, 1.25) - mean_shape([shape], IBUG68, 1.25)).max() < 1e-3
