@@ -10,7 +10,9 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from dataclasses import asdict, dataclass, field, fields
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,8 @@ KINDS = ("landmarks", "detector")
 OUTPUTS = {"landmarks": ("landmarks", "presence"), "detector": ("scores", "boxes", "points")}
 # The network eats [-1, 1]; its uint8 coding: (0 - 127) / 127.5 = -0.996, (255 - 127) / 127.5 = 1.004.
 INPUT_SCALE, INPUT_ZERO_POINT = 1 / 127.5, 127
+# What zipfile raises on a damaged tail: flipped bits look like seeks before the file, encryption or unknown methods.
+DAMAGED = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, RuntimeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +160,7 @@ def card_from_json(text: str, where: str) -> ModelCard:
         return _checked(_typed(values), where)
     except ModelCardError:
         raise
-    except (FacewireError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (FacewireError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
         raise ModelCardError(f"{where}: the card is not valid ({error}); convert the model again") from error
 
 
@@ -165,9 +169,9 @@ def _tail(path: Path, data: bytes) -> tuple[str, int]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as tail:
             return tail.read(MEMBER).decode(), min(info.header_offset for info in tail.infolist())
-    except (zipfile.BadZipFile, KeyError, UnicodeDecodeError, EOFError) as error:
+    except DAMAGED as error:
         raise ModelCardError(
-            f"{path} has no facewire card (cut off, or not made by facewire); copy it again or run `make convert`"
+            f"{path} has no facewire card (cut off, damaged or foreign); copy it again or run `make convert`"
         ) from error
 
 
@@ -180,15 +184,23 @@ def _array(values: Any, columns: int = 2) -> NDArray[np.float32] | None:
     return array
 
 
+def _input(width: int, height: int, scale: float, zero_point: int) -> InputSpec:
+    if min(width, height) < 1 or not 0 < scale < inf:
+        raise ValueError(f"expected an input of at least 1x1 and a scale above 0, got {width}x{height} and {scale}")
+    return InputSpec(int(width), int(height), float(scale), int(zero_point))
+
+
 def _typed(values: dict[str, Any]) -> ModelCard:
     known = {f.name for f in fields(ModelCard)}
     values = {name: value for name, value in values.items() if name in known}
-    values["input"] = InputSpec(**values["input"])
+    values["input"] = _input(**values["input"])
     values["outputs"] = {k: OutputSpec(str(v["tensor"]), tuple(v["shape"])) for k, v in values["outputs"].items()}
     values["schema"] = None if values.get("schema") is None else schema_from_dict(values["schema"])
     values["mean_shape"] = _array(values.get("mean_shape"))
     values["mean_points5"] = _array(values.get("mean_points5"))
-    values["data"] = tuple(values.get("data", ()))
+    values["data"] = tuple({str(k): str(v) for k, v in source.items()} for source in values.get("data", ()))
+    for name in {"margin", "min_score", "min_presence"} & values.keys():
+        values[name] = float(values[name])
     if values.get("detector") is not None:
         spec = values["detector"]
         values["detector"] = DetectorSpec(tuple(spec["strides"]), tuple(spec["reference_px"]), spec["box_convention"])

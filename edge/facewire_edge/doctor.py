@@ -9,18 +9,25 @@ import platform
 import struct
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
+from facewire_edge.bench import device_name
 from facewire_edge.camera import list_cameras, open_camera
 from facewire_edge.config import EdgeConfig
 from facewire_edge.errors import FacewireError, HardwareError, ModelError
 from facewire_edge.interpreter import find_runtime, load_model
 
+PYTHON_AT_LEAST = (3, 11)  # of Pi OS Bookworm, the oldest that is supported
+BOOKWORM_PYTHON = (3, 11)
 OPENCV_AT_LEAST = (4, 8)  # YuNet's format and the cleaned-up video back ends
+INSTALL = "pip install 'facewire[edge]'"
+SEE_CAMERAS = "facewire-edge cameras"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,8 @@ class Check:
     name: str
     found: str
     ok: bool = True
-    remedy: str = ""
+    problem: str = ""  # of a check that holds: a note
+    remedy: str = ""  # most often a command
     kind: str = "software"  # or camera
 
 
@@ -72,6 +80,7 @@ def examine(model: Path, detector: Path, camera: str | None) -> list[Check]:
         _numpy,
         lambda: _model("landmark model", model, "landmarks"),
         lambda: _model("detector", detector, "detector"),
+        _picamera,
         _cameras,
     ]
     if camera is not None:
@@ -80,54 +89,55 @@ def examine(model: Path, detector: Path, camera: str | None) -> list[Check]:
 
 
 def _line(check: Check) -> str:
-    text = f"{'ok ' if check.ok else 'BAD'}  {check.name:15s} {check.found}"
-    return f"{text}\n     {'':15s} {check.remedy}" if check.remedy else text
+    lines = [f"{'ok ' if check.ok else 'BAD'}  {check.name:15s} {check.found}"]
+    lines += [f"     {'':15s} {text}" for text in (check.problem, check.remedy) if text]
+    return "\n".join(lines)
 
 
 def _python() -> Check:
-    ok = sys.version_info >= (3, 11)
-    return Check(
-        "Python", platform.python_version(), ok, "" if ok else "expected 3.11 or newer: Pi OS Bookworm or Trixie"
-    )
+    found = platform.python_version()
+    if sys.version_info >= PYTHON_AT_LEAST:
+        return Check("Python", found)
+    return Check("Python", found, False, "expected 3.11 or newer", "install Pi OS Bookworm or Trixie")
 
 
 def _bits() -> Check:
     bits = 8 * struct.calcsize("P")
-    remedy = "" if bits == 64 else "expected 64 bits: install the 64-bit Pi OS (no runtime exists for 32)"
-    return Check("system", f"{platform.machine()}, {bits} bits", bits == 64, remedy)
+    found = f"{platform.machine()}, {bits} bits"
+    if bits == 64:
+        return Check("system", found)
+    return Check("system", found, False, "expected 64 bits: no runtime exists for 32", "install the 64-bit Pi OS")
 
 
 def _opencv() -> Check:
     try:
-        version = import_module("cv2").__version__
-    except ImportError as error:
-        return Check("OpenCV", f"cannot be imported: {error}", False, "pip install 'facewire[edge]'")
-    ok = tuple(int(part) for part in version.split(".")[:2]) >= OPENCV_AT_LEAST
-    return Check("OpenCV", version, ok, "" if ok else "expected 4.8 or newer: pip install 'facewire[edge]'")
+        found = str(import_module("cv2").__version__)
+    except (ImportError, AttributeError) as error:  # AttributeError: a broken install leaves an empty package
+        return Check("OpenCV", "none", False, f"cannot be imported: {error}", INSTALL)
+    if tuple(int(part) for part in found.split(".")[:2]) >= OPENCV_AT_LEAST:
+        return Check("OpenCV", found)
+    return Check("OpenCV", found, False, "expected 4.8 or newer", INSTALL)
 
 
 def _runtime() -> Check:
     try:
         return Check("runtime", find_runtime()[0])
     except ModelError as error:
-        return Check("runtime", str(error), False, "pip install ai-edge-litert")
+        return Check("runtime", "none", False, str(error), "pip install ai-edge-litert")
 
 
 def _numpy() -> Check:
     """Look for the two ways in which NumPy 2 breaks what was built on NumPy 1."""
-    two = int(np.__version__.split(".")[0]) >= 2
-    remedy = ""
-    if two and _installed("tflite_runtime") and not _installed("ai_edge_litert"):
-        remedy = "tflite-runtime was built on NumPy 1: pip install 'numpy<2', or pip install ai-edge-litert"
-    elif two and platform.machine() == "aarch64" and sys.version_info[:2] == (3, 11) and _installed("picamera2"):
-        remedy = "Bookworm's picamera2 was built on NumPy 1: pip install 'numpy<2' 'opencv-python-headless<4.12'"
-    return Check("NumPy", np.__version__, not remedy, remedy)
-
-
-def _installed(module: str) -> bool:
-    from importlib.util import find_spec
-
-    return find_spec(module) is not None
+    found = np.__version__
+    if int(found.split(".")[0]) < 2:
+        return Check("NumPy", found)
+    if _runtime().found == "tflite-runtime":
+        problem = "tflite-runtime was built on NumPy 1 and dies on NumPy 2"
+        return Check("NumPy", found, False, problem, "pip install 'numpy<2', or pip install ai-edge-litert")
+    if platform.machine() == "aarch64" and sys.version_info[:2] == BOOKWORM_PYTHON and find_spec("picamera2"):
+        problem = "Bookworm's picamera2 was built on NumPy 1 and dies on NumPy 2"
+        return Check("NumPy", found, False, problem, "pip install 'numpy<2' 'opencv-python-headless<4.12'")
+    return Check("NumPy", found)
 
 
 def _model(name: str, path: Path, kind: str) -> Check:
@@ -137,28 +147,42 @@ def _model(name: str, path: Path, kind: str) -> Check:
         size = model.card.input
         model.run(np.full((size.height, size.width, 3), 127, np.uint8))
     except FacewireError as error:
-        return Check(name, str(error), False, "copy the file again, or name another with --model and --detector")
+        remedy = "copy the file again, or name another with --model and --detector"
+        return Check(name, "none", False, str(error), remedy)
     return Check(name, f"{model.card.title}, {size.width}x{size.height}, runs on {model.runtime}")
+
+
+def _picamera() -> Check:
+    """Look for picamera2; without it all but ``--input rpi`` works, so its absence is a note."""
+    try:
+        picamera2 = import_module("picamera2")
+    except (ImportError, ValueError) as error:  # ValueError: built on NumPy 1, found NumPy 2
+        if not device_name().startswith("Raspberry Pi"):
+            return Check("picamera2", "none; only a Raspberry Pi has it")
+        remedy = "sudo apt install python3-picamera2; python3 -m venv --system-site-packages .venv"
+        return Check("picamera2", "none", True, f"--input rpi will not work: {error}", remedy)
+    return Check("picamera2", str(picamera2.__file__))
 
 
 def _cameras() -> Check:
     """List the cameras; none is not a fault, for files can be read without one."""
     found = list_cameras()
-    denied = [c["input"] for c in found if c["input"].startswith("/dev/") and not os.access(c["input"], os.R_OK)]
-    if denied:
-        return Check("cameras", f"{denied[0]} may not be read", True, "sudo usermod -aG video $USER, then log in again")
-    return Check("cameras", ", ".join(f"{c['input']} ({c['name']})" for c in found) or "none found")
+    listed = ", ".join(f"{c['input']} ({c['name']})" for c in found) or "none found"
+    nodes = [c["input"] for c in found if c["input"].startswith("/dev/")]
+    denied = [node for node in nodes if not os.access(node, os.R_OK | os.W_OK)]
+    if not denied:
+        return Check("cameras", listed)
+    problem = f"{denied[0]} may not be opened by this user"
+    return Check("cameras", listed, True, problem, "sudo usermod -aG video $USER, then log in again")
 
 
 def _camera(spec: str) -> Check:
+    """Read one frame of the camera that was asked for."""
     try:
-        camera = open_camera(spec)
-        try:
+        with closing(open_camera(spec)) as camera:
             frame = camera.read()
-        finally:
-            camera.close()
     except FacewireError as error:
-        return Check("camera", str(error), False, "see `facewire-edge cameras`", "camera")
+        return Check("input", spec, False, str(error), SEE_CAMERAS, "camera")
     if frame is None:
-        return Check("camera", f"{spec} gives no frame", False, "see `facewire-edge cameras`", "camera")
-    return Check("camera", f"{spec} gives {frame.image.shape[1]}x{frame.image.shape[0]}", kind="camera")
+        return Check("input", spec, False, "gives no frame", SEE_CAMERAS, "camera")
+    return Check("input", f"{spec} gives {frame.image.shape[1]}x{frame.image.shape[0]}", kind="camera")

@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
+from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from facewire_edge.card import ModelCard, card_to_json
+from facewire_edge.card import ModelCard, card_to_json, read_card
 from facewire_edge.interpreter import Model, load_model
+
+UNKNOWN = "?"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,22 +25,54 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Print the card, the operations and the tensors at the border."""
+    """Print the card, the operations and the tensors at the border.
+
+    Raises:
+        ModelError: the file is missing, foreign, cut off, or contradicts its card.
+
+    """
     model = load_model(arguments.model)
-    found = describe(model)
+    _, flatbuffer = read_card(arguments.model)
+    found = describe(model, flatbuffer)
     print(json.dumps(found, indent=1) if arguments.json else _text(model.card, found))
 
 
-def describe(model: Model) -> dict[str, Any]:
-    """Give card, operations (name -> count), inputs and outputs as JSON values."""
+def describe(model: Model, flatbuffer: bytes) -> dict[str, Any]:
+    """Give card, operations (name, version, count), inputs and outputs as JSON values."""
     inputs, outputs, operations = model.details()
+    counts = Counter(_versioned(flatbuffer) or _unversioned(operations))
     return {
         "runtime": model.runtime,
         "card": json.loads(card_to_json(model.card)),
-        "operations": dict(Counter(str(op["op_name"]) for op in operations if op["op_name"] != "DELEGATE")),
+        "operations": [{"name": n, "version": v, "count": counts[n, v]} for n, v in sorted(counts, key=str)],
         "inputs": [_tensor(d) for d in inputs],
         "outputs": [_tensor(d) for d in outputs],
     }
+
+
+def _unversioned(operations: list[dict[str, Any]]) -> list[tuple[str, int | str]]:
+    """Give the operations that the runtime tells of; the delegate that took them over is none of the model's."""
+    return [(str(op["op_name"]), UNKNOWN) for op in operations if op["op_name"] != "DELEGATE"]
+
+
+def _versioned(flatbuffer: bytes) -> list[tuple[str, int | str]] | None:
+    """Give the operations with their versions; None where the flatbuffer's schema is not installed (tflite-runtime)."""
+    try:
+        schema = import_module("ai_edge_litert.schema_py_generated")
+    except ImportError:
+        return None
+    return list(_operators(schema, flatbuffer))
+
+
+def _operators(schema: Any, flatbuffer: bytes) -> Iterator[tuple[str, int | str]]:
+    names = {value: name for name, value in vars(schema.BuiltinOperator).items() if isinstance(value, int)}
+    model = schema.Model.GetRootAs(flatbuffer, 0)
+    graph = model.Subgraphs(0)
+    for i in range(graph.OperatorsLength()):
+        code = model.OperatorCodes(graph.Operators(i).OpcodeIndex())
+        # Codes up to 127 live in the old one-byte field, larger ones in the new field.
+        name = names.get(max(code.BuiltinCode(), code.DeprecatedBuiltinCode()), UNKNOWN)
+        yield code.CustomCode().decode() if name == "CUSTOM" else name, code.Version()
 
 
 def _tensor(details: dict[str, Any]) -> dict[str, Any]:
@@ -51,21 +87,26 @@ def _tensor(details: dict[str, Any]) -> dict[str, Any]:
 
 
 def _text(card: ModelCard, found: dict[str, Any]) -> str:
-    lines = [
-        f"{card.title}  {card.kind}, card format {card.format}, made by facewire {card.version}",
-        f"input     {card.input.width}x{card.input.height} uint8 RGB",
-        f"schema    {card.schema.name}, {card.schema.n} points" if card.schema else "schema    none (detector)",
-        f"threshold {card.min_score if card.kind == 'detector' else card.min_presence}",
-        f"metrics   {json.dumps(card.metrics)}",
-        f"data      {', '.join(d['name'] for d in card.data)}",
-        f"terms     {card.terms}",
-        f"sha256    {card.sha256}",
-        f"float     {card.float_sha256}",
-        f"runtime   {found['runtime']}",
-    ]
-    lines += [f"op        {count:3d} x {name}" for name, count in sorted(found["operations"].items())]
+    lines = [f"{name:9s} {value}" for name, value in _card_rows(card)]
+    lines.append(f"runtime   {found['runtime']}")
+    lines += [f"op        {op['count']:3d} x {op['name']} version {op['version']}" for op in found["operations"]]
     for border in ("inputs", "outputs"):
         for t in found[border]:
             coding = f"scale {t['scale']:.6g} zero point {t['zero_point']}"
             lines.append(f"{border[:-1]:9s} {t['name']} {t['shape']} {t['type']} {coding}")
     return "\n".join(lines)
+
+
+def _card_rows(card: ModelCard) -> Iterator[tuple[str, object]]:
+    yield "model", f"{card.title}, {card.kind}, card format {card.format}, made by facewire {card.version or UNKNOWN}"
+    yield "picture", f"{card.input.width}x{card.input.height} uint8 RGB"
+    yield "schema", f"{card.schema.name}, {card.schema.n} points" if card.schema else "none"
+    yield "threshold", f"score {card.min_score}" if card.kind == "detector" else f"presence {card.min_presence}"
+    for name, spec in card.outputs.items():
+        yield "card", f"{name} = {spec.tensor} {list(spec.shape)}"
+    yield "metrics", json.dumps(card.metrics)
+    for source in card.data:
+        yield "data", f"{source.get('name', UNKNOWN)}: {source.get('terms', UNKNOWN)}"
+    yield "terms", card.terms or UNKNOWN
+    yield "sha256", card.sha256
+    yield "float", card.float_sha256 or UNKNOWN

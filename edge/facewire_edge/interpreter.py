@@ -90,8 +90,8 @@ def load_model(path: Path, kind: str | None = None, threads: int = 1) -> Model:
     try:
         interpreter = interpreter_class(model_content=flatbuffer, num_threads=threads)
         interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        raise ModelError(f"{runtime} cannot run {path}: {error}") from error
+    except (ValueError, RuntimeError, SystemError) as error:  # SystemError: tflite-runtime 2.14 on NumPy 2
+        raise ModelError(f"{runtime} cannot run {path}: {error}; run: facewire-edge doctor") from error
     model = Model(interpreter, card, runtime)
     log.info("model %s (%s) runs on %s, cpu", card.title, path, runtime)
     return model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
@@ -63,8 +64,7 @@ def _toml_value(value: Any) -> str:
     if isinstance(value, tuple):
         return f"[{', '.join(_toml_value(v) for v in value)}]"
     if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-        return f'"{escaped}"'
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # TOML's one escape that JSON lacks
     return repr(value)
 
 
