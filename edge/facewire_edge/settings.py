@@ -47,7 +47,7 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
 
 
 def to_toml(settings: Any) -> str:
-    """Give a dataclass of scalars, tuples and nested dataclasses as TOML; None is left out (it is a default)."""
+    """Give a dataclass of scalars, tuples, tables and nested dataclasses as TOML; None is left out (it is a default)."""
     tables, lines = [], []
     for f in fields(settings):
         value = getattr(settings, f.name)
@@ -63,6 +63,8 @@ def _toml_value(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return f"[{', '.join(_toml_value(v) for v in value)}]"
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{_toml_value(k)} = {_toml_value(v)}' for k, v in value.items())} }}"
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")  # TOML's one escape that JSON lacks
     return repr(value)
@@ -79,6 +81,10 @@ def _converted(hint: Any, value: Any, where: str) -> Any:
             raise UsageError(f"{where}: expected a list, got {value!r}")
         element = get_args(hint)[0]
         return tuple(_converted(element, v, f"{where}[{i}]") for i, v in enumerate(value))
+    if get_origin(hint) is dict:
+        if not isinstance(value, Mapping):
+            raise UsageError(f"{where}: expected a table, got {value!r}")
+        return {key: _converted(get_args(hint)[1], v, f"{where}.{key}") for key, v in value.items()}
     allowed = tuple(t for t in (get_args(hint) or (hint,)) if t is not type(None))
     if float in allowed and type(value) is int:
         return float(value)

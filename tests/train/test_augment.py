@@ -20,7 +20,7 @@ def region_with_dots() -> Region:
 
 def test_points_follow_the_pixels() -> None:
     for seed in range(20):
-        image, points = augment_face(region_with_dots(), POINTS5, STILL, np.random.default_rng(seed))
+        image, points = augment_face(region_with_dots(), POINTS5.mirror, STILL, np.random.default_rng(seed))
         x, y = np.round(points[2] * 64 - 0.5).astype(int)  # the blue dot
         brightest = np.unravel_index(image[:, :, 2].argmax(), (64, 64))
         assert np.hypot(brightest[0] - y, brightest[1] - x) <= 2.5  # a dot is 2 to 4 crop pixels wide
@@ -29,15 +29,17 @@ def test_points_follow_the_pixels() -> None:
 def test_flip_mirrors_names_and_twice_changes_nothing() -> None:
     image = np.random.default_rng(0).integers(0, 255, (8, 8, 3)).astype(np.uint8)
     points = np.random.default_rng(1).random((5, 2)).astype(np.float32)
-    once = flip(image, points, POINTS5)
+    once = flip(image, points, POINTS5.mirror)
     assert once[1][0].tolist() == [1 - points[1][0], points[1][1]]
-    twice = flip(*once, POINTS5)
+    twice = flip(*once, POINTS5.mirror)
     assert (twice[0] == image).all()
     assert np.allclose(twice[1], points, atol=1e-6)
 
 
 def test_same_generator_gives_the_same_sample() -> None:
-    first, second = (augment_face(region_with_dots(), POINTS5, AugmentConfig(), np.random.default_rng(9)) for _ in "ab")
+    first, second = (
+        augment_face(region_with_dots(), POINTS5.mirror, AugmentConfig(), np.random.default_rng(9)) for _ in "ab"
+    )
     assert (first[0] == second[0]).all()
     assert (first[1] == second[1]).all()
 

@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,15 @@ import pytest
 from facewire_edge.errors import DataError, ModelError, UsageError
 from facewire_edge.settings import to_toml
 from facewire_train.checkpoint import load_checkpoint
-from facewire_train.config import DetectorConfig, ModelConfig, TrainConfig, load_config
+from facewire_train.config import DataConfig, DetectorConfig, ModelConfig, TrainConfig, load_config
 from facewire_train.datasets import read_dataset
 from facewire_train.detector_task import detector_task
 from facewire_train.evaluate import evaluate_landmarks, keras_runner, summary
 from facewire_train.fit import Task, base_record, fingerprint, fit, prefetched, read_record, run_folder
-from facewire_train.landmark_task import landmark_task
-from facewire_train.train_command import take_weights
+from facewire_train.fold import folded
+from facewire_train.landmark_task import draw, landmark_task
+from facewire_train.model import landmark_model
+from facewire_train.train_command import initialised
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras 3.15, NumPy 2
 
@@ -120,6 +123,43 @@ def test_data_of_another_schema_is_refused(faces: Path, config: TrainConfig) -> 
         landmark_task(replace(config, schema="points5"), [read_dataset(faces)])
 
 
+def test_faces_with_five_points_train_beside_those_with_all(tmp_path: Path, faces: Path, config: TrainConfig) -> None:
+    five = tmp_path / "five"
+    shutil.copytree(faces, five)
+    (five / "dataset.toml").write_text('format = 1\nname = "five"\nschema = "points5"\n')
+    lines = [json.loads(line) for line in (five / "faces.jsonl").read_text().splitlines()]
+    for sample, line in zip(read_dataset(faces).samples, lines, strict=True):
+        assert sample.points5 is not None
+        line["faces"][0] |= {"points": sample.points5.tolist(), "visibility": "vvvvv"}
+    (five / "faces.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    config = replace(config, data=DataConfig(negatives=0, shares={"five": 3.0}))
+    targets = landmark_task(config, [read_dataset(faces), read_dataset(five)]).epoch(0)[0][1]["landmarks"]
+    assert targets.shape == (8, 73, 3)
+    weighed = targets[..., 2] > 0
+    assert (weighed[:, :68].all(axis=1) ^ weighed[:, 68:].all(axis=1)).all()
+    assert (weighed.sum(axis=1) == 5).sum() == 6  # three of four draws
+    assert np.abs(targets[..., :2]).max() < 0.5
+
+
+def test_folded_network_computes_the_same(config: TrainConfig) -> None:
+    rng = np.random.default_rng(0)
+    normed, plain = (landmark_model(replace(config.model, head=6), 5, n) for n in (True, False))
+    for layer in normed.layers:
+        if layer.name.endswith("_bn"):
+            layer.set_weights([rng.uniform(0.5, 2, w.shape) for w in layer.get_weights()])
+    folded(normed, plain)
+    images = rng.uniform(-1, 1, (4, 32, 32, 3)).astype(np.float32)
+    for one, other in zip(normed(images).values(), plain(images).values(), strict=True):
+        assert np.abs(np.asarray(one) - np.asarray(other)).max() < 1e-4  # float32 sums in another order
+
+
+def test_draw_gives_every_face_its_chance_give_or_take_one() -> None:
+    chances = np.array([0.5, 0.3, 0.15, 0.05])
+    for seed in range(20):
+        counts = np.bincount(draw(chances, 40, np.random.default_rng(seed)), minlength=4)
+        assert np.abs(counts - chances * 40).max() <= 1
+
+
 def test_weights_of_another_model_are_taken_where_shapes_agree(
     tmp_path: Path, faces: Path, config: TrainConfig
 ) -> None:
@@ -127,20 +167,20 @@ def test_weights_of_another_model_are_taken_where_shapes_agree(
     task, record = prepared(config, faces)
     fit(task, config, tmp_path / "run", record)
     fresh, _ = prepared(replace(config, seed=3), faces)
-    take_weights(fresh, tmp_path / "run" / "model.keras")
+    taken = initialised(fresh, tmp_path / "run" / "model.keras").network(False)
     trained = load_checkpoint(tmp_path / "run" / "model.keras").model.get_layer("stem").get_weights()[0]
-    assert (fresh.model.get_layer("stem").get_weights()[0] == trained).all()
+    assert (taken.get_layer("stem").get_weights()[0] == trained).all()
     wider = replace(config, model=ModelConfig(32, 32, 6, ((10, 2), (14, 2))))
     other, _ = prepared(wider, faces)
     with pytest.raises(ModelError, match="no layer agrees"):
-        take_weights(other, tmp_path / "run" / "model.keras")
+        initialised(other, tmp_path / "run" / "model.keras").network(False)
 
 
 def test_detector_trains_and_evaluates(tmp_path: Path, faces: Path, config: TrainConfig) -> None:
-    detector = DetectorConfig(channels=8, steps_per_epoch=2)
+    detector = DetectorConfig(channels=8)
     blocks = ((8, 2), (8, 2), (12, 2), (12, 2))
     config = replace(config, kind="detector", model=ModelConfig(64, 64, 4, blocks), detector=detector)
-    config = replace(config, fit=replace(config.fit, epochs=1, batch=2))
+    config = replace(config, fit=replace(config.fit, epochs=2, batch=2, steps_per_epoch=2))
     data = [read_dataset(faces)]
     task = detector_task(config, data)
     fit(task, config, tmp_path / "run", base_record(config, data, "x"))
@@ -191,7 +231,7 @@ def test_evaluation_of_the_bare_mean_shape_equals_a_network_that_says_nothing(fa
 def test_missed_faces_are_counted_and_fail(faces: Path, config: TrainConfig) -> None:
     task, _ = prepared(config, faces)
     samples = read_dataset(faces).samples
-    prediction = evaluate_landmarks(samples, task.card, keras_runner(task.model), "detector", lambda image: [])
+    prediction = evaluate_landmarks(samples, task.card, keras_runner(task.network(True)), "detector", lambda image: [])
     figures = summary(prediction)
     assert figures["missed"] == 30
     assert figures["fr10_percent"] == 100

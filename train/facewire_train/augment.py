@@ -11,7 +11,6 @@ from math import radians
 import cv2
 import numpy as np
 from facewire_edge.geometry import CropTransform
-from facewire_edge.schema import LandmarkSchema
 from numpy.typing import NDArray
 
 from facewire_train.config import AugmentConfig
@@ -29,13 +28,13 @@ def jitter(crop: CropTransform, config: AugmentConfig, rng: np.random.Generator)
 
 
 def augment_face(
-    region: Region, schema: LandmarkSchema, config: AugmentConfig, rng: np.random.Generator
+    region: Region, mirror: NDArray[np.intp], config: AugmentConfig, rng: np.random.Generator
 ) -> tuple[Image, NDArray[np.float32]]:
-    """Give a crop (size, size, 3) and its points (N, 2) in crop units, NaN where unlabelled."""
+    """Give a crop (size, size, 3) and its rows (R, 2) in crop units, NaN where unlabelled."""
     crop = jitter(region.levelled if rng.random() < config.levelled else region.upright, config, rng)
     image, points = crop.warp(region.image), crop.to_units(region.points)
     if rng.random() < config.flip:
-        image, points = flip(image, points, schema)
+        image, points = flip(image, points, mirror)
     return photometric(occlude(image, config, rng), config, rng), points
 
 
@@ -46,9 +45,9 @@ def augment_off_face(image: Image, size: int, config: AugmentConfig, rng: np.ran
     return photometric(crop.warp(image), config, rng)
 
 
-def flip(image: Image, points: NDArray[np.float32], schema: LandmarkSchema) -> tuple[Image, NDArray[np.float32]]:
+def flip(image: Image, points: NDArray[np.float32], mirror: NDArray[np.intp]) -> tuple[Image, NDArray[np.float32]]:
     """Mirror a crop and its points in crop units; left and right change their names too."""
-    mirrored = points[schema.mirror] * np.array([-1, 1], np.float32) + np.array([1, 0], np.float32)
+    mirrored = points[mirror] * np.array([-1, 1], np.float32) + np.array([1, 0], np.float32)
     return np.ascontiguousarray(image[:, ::-1]), mirrored.astype(np.float32)
 
 

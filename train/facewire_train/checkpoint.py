@@ -68,8 +68,24 @@ def save_state(path: Path, groups: dict[str, Sequence[Any]], epoch: int) -> None
         np.savez(file, epoch=np.int64(epoch), **arrays)
 
 
-def load_state(path: Path, groups: dict[str, Sequence[Any]]) -> int:
-    """Put saved values back into the variables; give the number of finished epochs.
+def saved_epoch(path: Path) -> int:
+    """Give the number of finished epochs of a saved state, 0 where there is none.
+
+    Raises:
+        ModelError: the file is broken.
+
+    """
+    try:
+        with np.load(path) as state:
+            return int(state["epoch"])
+    except FileNotFoundError:
+        return 0
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        raise _cannot_resume(path, error) from error
+
+
+def load_state(path: Path, groups: dict[str, Sequence[Any]]) -> None:
+    """Put saved values back into the variables.
 
     Raises:
         ModelError: the file is broken or belongs to another network.
@@ -80,6 +96,9 @@ def load_state(path: Path, groups: dict[str, Sequence[Any]]) -> int:
             for group, variables in groups.items():
                 for i, variable in enumerate(variables):
                     variable.assign(state[f"{group}{i}"])
-            return int(state["epoch"])
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise ModelError(f"cannot resume from {path} ({error}); delete it to start the run anew") from error
+        raise _cannot_resume(path, error) from error
+
+
+def _cannot_resume(path: Path, error: Exception) -> ModelError:
+    return ModelError(f"cannot resume from {path} ({error}); delete it to start the run anew")

@@ -17,6 +17,7 @@ class ModelConfig:
     height: int = 112
     stem: int = 24
     blocks: tuple[tuple[int, ...], ...] = ()
+    head: int = 0  # channels of a 1x1 convolution before a landmark model's last layer; 0: none
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,9 @@ class FitConfig:
     warmup_epochs: float = 3.0
     average: float = 0.998  # momentum of the weights' moving average
     validate_every: int = 5  # epochs
+    normed_epochs: int = 12  # with batch norms; then they are folded, and the rest runs 1.7 times as fast
+    clip_norm: float = 1.0  # of the gradient, without batch norms
+    steps_per_epoch: int = 0  # 0: every face once
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,7 @@ class LossConfig:
     wing_px: float = 8.0  # Wing: linear from here on, in crop pixels
     wing_epsilon_px: float = 1.5  # Wing: curvature near 0
     presence: float = 4.0
+    foreign: float = 0.3  # weight of a face labelled in another schema, against 1 for one in the model's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,6 @@ class DetectorConfig:
     channels: int = 48  # of the heads
     box_weight: float = 2.0
     points_weight: float = 1.0
-    steps_per_epoch: int = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,8 @@ class DataConfig:
     synthetic_seed: int = 1
     synthetic_px: int = 144
     negatives: float = 0.12  # share of off-face crops
+    shares: dict[str, float] = field(default_factory=dict)  # how often a set's faces are drawn; 1 where not named
+    hard: float = 0.0  # exponent: a face twice as far from the mean shape as usual is drawn 2 ** hard times as often
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,8 @@ class DetectorEpoch:
         self._groups, self._grid, self._config, self._epoch = groups, grid, config, epoch
 
     def __len__(self) -> int:
-        return self._config.detector.steps_per_epoch
+        faces = sum(len(group) for group in self._groups)
+        return self._config.fit.steps_per_epoch or max(1, faces // self._config.fit.batch)
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
         batch = self._config.fit.batch
@@ -67,15 +68,19 @@ def detector_task(config: TrainConfig, datasets: Sequence[Dataset]) -> Task:
     if not groups:
         raise DataError("no face in the training split; check `split` and `faces` in faces.jsonl")
     held_back = _spread([s for d in datasets if d.name != "wider" for s in d.split("val")])
-    keras.utils.set_random_seed(config.seed)
     return Task(
-        model=detector_model(config.model, config.detector),
+        network=lambda normed: _network(config, normed),
         losses={"scores": focal(FOCAL_GAMMA), "boxes": smooth_l1(BEND), "points": smooth_l1(BEND)},
         weights={"scores": 1.0, "boxes": config.detector.box_weight, "points": config.detector.points_weight},
         epoch=lambda epoch: DetectorEpoch(groups, grid, config, epoch),
         validate=lambda model: _validate(model, card, held_back),
         card=card,
     )
+
+
+def _network(config: TrainConfig, normed: bool) -> keras.Model:
+    keras.utils.set_random_seed(config.seed)
+    return detector_model(config.model, config.detector, normed)
 
 
 def _spread(samples: Sequence[Sample]) -> list[Sample]:

@@ -24,7 +24,6 @@ from facewire_train.datasets import Sample
 from facewire_train.faces import face_box
 from facewire_train.images import read_image
 from facewire_train.metrics import auc, failure_rate, nme
-from facewire_train.samples import crop_of_box
 
 BatchRunner = Callable[[NDArray[np.uint8]], dict[str, NDArray[np.float32]]]
 BATCH = 64
@@ -84,7 +83,7 @@ def open_model(path: Path) -> tuple[ModelCard, BatchRunner]:
 
 def truth_crop(sample: Sample, card: ModelCard) -> CropTransform:
     """Give the square on the labelled points' tight box, upright: comparable with papers."""
-    return crop_of_box(sample, card.input.width, card.margin)
+    return CropTransform.from_box(Box.around(sample.points), card.input.width, card.margin)
 
 
 def truth5_crop(sample: Sample, card: ModelCard) -> CropTransform:

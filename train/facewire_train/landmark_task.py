@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
@@ -20,7 +21,8 @@ from facewire_train.evaluate import evaluate_landmarks, keras_runner, summary, t
 from facewire_train.fit import Task
 from facewire_train.losses import wing
 from facewire_train.model import landmark_model
-from facewire_train.samples import Region, load_regions
+from facewire_train.rows import Rows, rows_for
+from facewire_train.samples import CropPlan, Region, load_regions
 from facewire_train.shapes import mean_shape
 
 MARGIN = 1.25  # side of the crop over the tight landmark box; HRNet's and STAR's protocol
@@ -29,90 +31,126 @@ MARGIN = 1.25  # side of the crop over the tight landmark box; HRNet's and STAR'
 class LandmarkEpoch:
     """Give the batches of one epoch: images in [-1, 1] and targets."""
 
-    def __init__(
-        self,
-        regions: Sequence[Region],
-        off_face: Sequence[NDArray[np.uint8]],
-        mean: NDArray[np.float32],
-        schema: LandmarkSchema,
-        config: TrainConfig,
-        epoch: int,
-    ) -> None:
-        self._regions, self._off_face, self._mean, self._schema = regions, off_face, mean, schema
-        self._config, self._epoch = config, epoch
-        self._order = np.random.default_rng([config.seed, epoch]).permutation(len(regions))
+    def __init__(self, faces: Faces, config: TrainConfig, epoch: int) -> None:
+        self._faces, self._config, self._epoch = faces, config, epoch
+        batch = config.fit.batch
+        self._steps = config.fit.steps_per_epoch or max(1, len(faces.regions) // batch)
+        self._order = draw(faces.chances, self._steps * batch, np.random.default_rng([config.seed, epoch]))
 
     def __len__(self) -> int:
-        return max(1, len(self._order) // self._config.fit.batch)
+        return self._steps
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
         batch = self._config.fit.batch
-        samples = [self._sample(int(i)) for i in self._order[index * batch : (index + 1) * batch]]
+        samples = [self._sample(i) for i in range(index * batch, (index + 1) * batch)]
         images, landmarks, presence = (np.stack(column) for column in zip(*samples, strict=True))
         return to_network(images), {"landmarks": landmarks, "presence": presence}
 
-    def _sample(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
-        """Give image, (N, 3) residual and weight, (1,) presence."""
-        rng = np.random.default_rng([self._config.seed, self._epoch, index])
-        target = np.zeros((self._schema.n, 3), np.float32)
-        size = self._config.model.width
-        if self._off_face and rng.random() < self._config.data.negatives:
-            picture = self._off_face[int(rng.integers(len(self._off_face)))]
+    def _sample(self, place: int) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
+        """Give image, (R, 3) residual and weight, (1,) presence."""
+        rng = np.random.default_rng([self._config.seed, self._epoch, place])
+        faces, size = self._faces, self._config.model.width
+        target = np.zeros((len(faces.weights), 3), np.float32)
+        if faces.off_face and rng.random() < self._config.data.negatives:
+            picture = faces.off_face[int(rng.integers(len(faces.off_face)))]
             return augment_off_face(picture, size, self._config.augment, rng), target, np.zeros(1, np.float32)
-        image, points = augment_face(self._regions[index], self._schema, self._config.augment, rng)
-        target[:, :2] = np.nan_to_num(points - self._mean)
-        target[:, 2] = np.isfinite(points).all(axis=1)
+        region = faces.regions[int(self._order[place])]
+        image, points = augment_face(region, faces.rows.mirror, self._config.augment, rng)
+        target[:, :2] = np.nan_to_num(points - faces.plan.mean)
+        target[:, 2] = np.isfinite(points).all(axis=1) * faces.weights
         return image, target, np.ones(1, np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Faces:
+    """Hold what an epoch is drawn from."""
+
+    regions: Sequence[Region]
+    chances: NDArray[np.float64]  # (faces,), sum 1
+    off_face: Sequence[NDArray[np.uint8]]
+    rows: Rows
+    weights: NDArray[np.float32]  # (R,)
+    plan: CropPlan
+
+
+def draw(chances: NDArray[np.float64], count: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """Draw ``count`` indices in random order, each as often as its chance says, give or take one.
+
+    Source: systematic sampling (Madow 1949).
+    """
+    ticks = (np.arange(count) + rng.random()) / count
+    shuffled = rng.permutation(len(chances))  # else neighbours share their fate
+    drawn = shuffled[np.minimum(np.searchsorted(np.cumsum(chances[shuffled]), ticks), len(chances) - 1)]
+    return np.asarray(rng.permutation(drawn), dtype=np.intp)
 
 
 def landmark_task(config: TrainConfig, datasets: Sequence[Dataset]) -> Task:
     """Prepare the training of a landmark model.
 
     Raises:
-        DataError: a set's schema is not the configuration's, or there is nothing to train on.
+        DataError: a set's schema does not lead to the configuration's, or there is nothing to train on.
 
     """
-    schema = _common_schema(config, datasets)
     if config.model.width != config.model.height:
         raise UsageError(f"a landmark model needs a square input, got {config.model.width}x{config.model.height}")
-    training = [s for d in datasets for s in d.split("train") if _usable(s)]
-    held_back = [s for d in datasets for s in d.split("val") if np.isfinite(s.points).all()]
-    if not training:
+    schema = _schema(config, datasets)
+    rows = rows_for(schema, datasets)
+    own = [d for d in datasets if d.schema.names == schema.names]
+    shapes = [s.points for d in own for s in d.split("train") if _usable(s.points)]
+    if not shapes:
         raise DataError("no labelled face in the training split; check `split` and `points` in faces.jsonl")
-    mean = mean_shape([s.points for s in training], schema, MARGIN)
+    mean = mean_shape(shapes, schema, MARGIN)
     card = _card(config, schema, mean, datasets)
-    regions, off_face = load_regions(training, mean, config.model.width, MARGIN, config.seed)
+    held_back = [s for d in own for s in d.split("val") if np.isfinite(s.points).all()]
+    faces = _faces(config, datasets, rows, CropPlan(rows.of(mean), schema.n, config.model.width, MARGIN))
     return Task(
-        model=_model(config, schema),
+        network=lambda normed: _network(config, schema, normed),
         losses={
-            "landmarks": wing(config.loss.wing_px, config.loss.wing_epsilon_px, config.model.width),
+            "landmarks": wing(config.loss.wing_px, config.loss.wing_epsilon_px, config.model.width, rows.maps),
             "presence": keras.losses.BinaryCrossentropy(),
         },
         weights={"landmarks": 1.0, "presence": config.loss.presence},
-        epoch=lambda epoch: LandmarkEpoch(regions, off_face, mean, schema, config, epoch),
+        epoch=lambda epoch: LandmarkEpoch(faces, config, epoch),
         validate=lambda model: _validate(model, card, held_back),
         card=card,
     )
 
 
-def _model(config: TrainConfig, schema: LandmarkSchema) -> Any:
+def _network(config: TrainConfig, schema: LandmarkSchema, normed: bool) -> Any:
     keras.utils.set_random_seed(config.seed)
-    return landmark_model(config.model, schema.n)
+    return landmark_model(config.model, schema.n, normed)
 
 
-def _usable(sample: Sample) -> bool:
-    return not sample.ignore and int(np.isfinite(sample.points).all(axis=1).sum()) > 1
-
-
-def _common_schema(config: TrainConfig, datasets: Sequence[Dataset]) -> LandmarkSchema:
-    schema = next((d.schema for d in datasets if d.schema.name == config.schema), None) or find_schema(config.schema)
+def _faces(config: TrainConfig, datasets: Sequence[Dataset], rows: Rows, plan: CropPlan) -> Faces:
+    labelled, shares = [], []
     for dataset in datasets:
-        if dataset.schema.names != schema.names:
-            raise DataError(
-                f"{dataset.path} has schema {dataset.schema.name}, the configuration wants {schema.name}; "
-                "set `schema` in the configuration or choose other data"
-            )
-    return schema
+        for sample in dataset.split("train"):
+            labels = rows.labels(sample, dataset.schema)
+            if _usable(labels) and not sample.ignore:
+                labelled.append((sample, labels))
+                shares.append(config.data.shares.get(dataset.name, 1.0))
+    regions, off_face = load_regions(labelled, plan, config.seed)
+    chances = np.array(shares) * _hardness(regions, plan) ** config.data.hard
+    return Faces(regions, chances / chances.sum(), off_face, rows, rows.weights(config.loss.foreign), plan)
+
+
+def _hardness(regions: Sequence[Region], plan: CropPlan) -> NDArray[np.float64]:
+    """Give each face's distance from the mean shape (pose, expression, form) against the usual, within [0.5, 4]."""
+    residuals = [r.levelled.to_units(r.points)[: plan.n] - plan.mean[: plan.n] for r in regions]
+    own = np.array([np.isfinite(r).any() for r in residuals])
+    distances = np.ones(len(regions))
+    distances[own] = [np.sqrt(np.nanmean(r * r)) for r, known in zip(residuals, own, strict=True) if known]
+    distances[own] /= max(float(np.median(distances[own])), 1e-9)
+    return np.clip(distances, 0.5, 4.0)
+
+
+def _usable(points: NDArray[np.float32]) -> bool:
+    return int(np.isfinite(points).all(axis=1).sum()) > 1
+
+
+def _schema(config: TrainConfig, datasets: Sequence[Dataset]) -> LandmarkSchema:
+    """Give the configured schema, as a data set defines it or as it is built in."""
+    return next((d.schema for d in datasets if d.schema.name == config.schema), None) or find_schema(config.schema)
 
 
 def _card(

@@ -6,22 +6,26 @@ from collections.abc import Callable
 from math import log
 from typing import Any
 
+import numpy as np
 from keras import ops
+from numpy.typing import NDArray
 
 Loss = Callable[[Any, Any], Any]
 
 
-def wing(width: float, epsilon: float, side_px: int) -> Loss:
+def wing(width: float, epsilon: float, side_px: int, maps: NDArray[np.float32]) -> Loss:
     """Give the masked Wing loss in crop pixels.
 
-    Targets are (B, N, 3): x and y of the residual in crop units and the point's weight; predictions (B, 2N).
+    Targets are (B, R, 3): x and y of the residual in crop units and the row's weight; predictions (B, 2N) become rows
+    by ``maps`` (2, R, N), one for x and one for y.
     Source: Feng et al. 2018 (arXiv 1711.06753), equation 5.
     """
     constant = width - width * log(1 + width / epsilon)
 
     def loss(target: Any, predicted: Any) -> Any:
-        points = ops.reshape(predicted, (-1, target.shape[1], 2))
-        error = ops.abs(points - target[..., :2]) * side_px
+        points = ops.reshape(predicted, (-1, maps.shape[2], 2))
+        rows = ops.stack([ops.matmul(points[..., i], maps[i].T) for i in (0, 1)], axis=-1)
+        error = ops.abs(rows - target[..., :2]) * side_px
         value = ops.where(error < width, width * ops.log(1 + error / epsilon), error - constant)
         weight = target[..., 2]
         return ops.sum(ops.mean(value, axis=-1) * weight) / ops.maximum(ops.sum(weight), 1.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from facewire_edge.geometry import Box, CropTransform
@@ -21,34 +21,41 @@ OFF_FACE_TRIES = 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Region:
-    """Hold a face's surroundings and its points in the region's pixels."""
+    """Hold a face's surroundings and its labels in the region's pixels."""
 
-    image: NDArray[np.uint8]  # (R, R, 3)
-    points: NDArray[np.float32]  # (N, 2), NaN where unlabelled
+    image: NDArray[np.uint8]  # (P, P, 3)
+    points: NDArray[np.float32]  # rows (R, 2), NaN where unlabelled
     upright: CropTransform  # of the tight box, no angle
     levelled: CropTransform  # canonical
 
 
-def crop_of_box(sample: Sample, size: int, margin: float) -> CropTransform:
-    """Give the upright square crop of the labelled points' tight box."""
-    return CropTransform.from_box(Box.around(sample.points), size, margin)
+@dataclass(frozen=True, slots=True, eq=False)
+class CropPlan:
+    """Say how faces are cropped: the rows' mean shape (R, 2) in crop units, how many are the model's, size, margin."""
+
+    mean: NDArray[np.float32]
+    n: int
+    size: int
+    margin: float
 
 
-def cut_region(
-    sample: Sample, image: NDArray[np.uint8], mean_shape: NDArray[np.float32], size: int, margin: float
-) -> Region:
-    """Cut the region of a face; it is never sampled finer than its image."""
-    base = crop_of_box(sample, size, margin)
+def cut_region(labels: NDArray[np.float32], image: NDArray[np.uint8], plan: CropPlan) -> Region:
+    """Cut the region of a face, given its rows (R, 2); it is never sampled finer than its image."""
+    base = _upright(labels, plan)
     side = base.side_px * REGION_MARGIN
-    pixels = int(min(size * REGION_MARGIN * REGION_OVERSAMPLING, max(side, size * 0.5)))
+    pixels = int(min(plan.size * REGION_MARGIN * REGION_OVERSAMPLING, max(side, plan.size * 0.5)))
     cut = CropTransform(base.x, base.y, side, 0.0, pixels)
-    points = cut.to_crop(sample.points)
-    return Region(
-        cut.warp(image),
-        points,
-        CropTransform.from_box(Box.around(points), size, margin),
-        CropTransform.from_landmarks(points, mean_shape, size),
-    )
+    points = cut.to_crop(labels)
+    levelled = CropTransform.from_landmarks(points, plan.mean, plan.size)
+    return Region(cut.warp(image), points, _upright(points, plan), levelled)
+
+
+def _upright(labels: NDArray[np.float32], plan: CropPlan) -> CropTransform:
+    """Crop around the tight box; where the model's own points are missing, turn the canonical crop upright."""
+    own = labels[: plan.n]
+    if np.isfinite(own).all(axis=1).sum() > 1:
+        return CropTransform.from_box(Box.around(own), plan.size, plan.margin)
+    return replace(CropTransform.from_landmarks(labels, plan.mean, plan.size), angle_rad=0.0)
 
 
 def cut_off_face(
@@ -77,19 +84,19 @@ def _core(box: Box) -> Box:
 
 
 def load_regions(
-    samples: Sequence[Sample], mean_shape: NDArray[np.float32], size: int, margin: float, seed: int
+    faces: Sequence[tuple[Sample, NDArray[np.float32]]], plan: CropPlan, seed: int
 ) -> tuple[list[Region], list[NDArray[np.uint8]]]:
-    """Read all images once; give the regions of the faces and off-face crops (about one for two images)."""
-    by_image: dict[str, list[Sample]] = {}
-    for sample in samples:
-        by_image.setdefault(str(sample.image), []).append(sample)
-    regions, off_face = [], []
-    for number, faces in enumerate(by_image.values()):
-        image = read_image(faces[0].image)
-        regions += [
-            cut_region(s, image, mean_shape, size, margin) for s in faces if np.isfinite(s.points).all(axis=1).sum() > 1
-        ]
+    """Read all images once; give the regions of the faces, in their order, and off-face crops (one for two images)."""
+    by_image: dict[str, list[int]] = {}
+    for i, (sample, _) in enumerate(faces):
+        by_image.setdefault(str(sample.image), []).append(i)
+    regions: dict[int, Region] = {}
+    off_face = []
+    for number, members in enumerate(by_image.values()):
+        image = read_image(faces[members[0]][0].image)
+        regions |= {i: cut_region(faces[i][1], image, plan) for i in members}
         if number % 2 == 0:
-            crop = cut_off_face(image, faces, size, np.random.default_rng([seed, number]))
+            near = [faces[i][0] for i in members]
+            crop = cut_off_face(image, near, plan.size, np.random.default_rng([seed, number]))
             off_face += [] if crop is None else [crop]
-    return regions, off_face
+    return [regions[i] for i in range(len(faces))], off_face

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ log = logging.getLogger(__name__)
 def run(arguments: argparse.Namespace) -> None:
     """Train, unless the same configuration and data are already finished."""
     config = load_config(arguments.config)
+    if arguments.init is not None:  # checkpoints have no batch norms
+        config = replace(config, fit=replace(config.fit, normed_epochs=0))
     datasets = [read_dataset(path) for path in arguments.data or [synthetic_data(config)]]
     digest = fingerprint(config, datasets, arguments.init)
     folder = run_folder(config, digest, arguments.out)
@@ -34,7 +37,7 @@ def run(arguments: argparse.Namespace) -> None:
         return
     task = TASKS[config.kind](config, datasets)
     if arguments.init is not None:
-        take_weights(task, arguments.init)
+        task = initialised(task, arguments.init)
     fit(task, config, folder, base_record(config, datasets, digest))
     log.info("finished: %s", folder)
 
@@ -55,20 +58,26 @@ def synthetic_data(config: TrainConfig) -> Path:
     return folder
 
 
-def take_weights(task: Task, path: Path) -> None:
-    """Start from another model's weights, layer by layer, where name and shapes agree.
+def initialised(task: Task, path: Path) -> Task:
+    """Give the task with networks that start from another model's weights, layer by layer, where name and shapes agree.
 
     Raises:
         ModelError: no layer agrees.
 
     """
     source = {layer.name: layer.get_weights() for layer in load_checkpoint(path).model.layers}
-    taken = [layer for layer in task.model.layers if _agrees(layer, source.get(layer.name))]
-    if not taken:
-        raise ModelError(f"{path}: no layer agrees with the configured network; choose the same [model]")
-    for layer in taken:
-        layer.set_weights(source[layer.name])
-    log.info("took %d layers from %s", len(taken), path)
+
+    def network(normed: bool) -> Any:
+        model = task.network(normed)
+        taken = [layer for layer in model.layers if _agrees(layer, source.get(layer.name))]
+        if not taken:
+            raise ModelError(f"{path}: no layer agrees with the configured network; choose the same [model]")
+        for layer in taken:
+            layer.set_weights(source[layer.name])
+        log.info("took %d layers from %s", len(taken), path)
+        return model
+
+    return replace(task, network=network)
 
 
 def _agrees(layer: Any, weights: Sequence[Any] | None) -> bool:
