@@ -47,7 +47,7 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
 
 
 def to_toml(settings: Any) -> str:
-    """Give a dataclass of scalars, tuples, tables and nested dataclasses as TOML; None is left out (it is a default)."""
+    """Give a dataclass of scalars, tuples, tables and nested dataclasses as TOML; None is left out."""
     tables, lines = [], []
     for f in fields(settings):
         value = getattr(settings, f.name)

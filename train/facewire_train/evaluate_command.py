@@ -21,6 +21,8 @@ from facewire_edge.types import Face
 from matplotlib.figure import Figure
 
 from facewire_train.datasets import Sample, read_dataset
+from facewire_train.detection import detect_scenes, detection_figures
+from facewire_train.detection_report import write_detection_report
 from facewire_train.evaluate import (
     BatchRunner,
     Prediction,
@@ -33,6 +35,7 @@ from facewire_train.images import read_image
 
 log = logging.getLogger(__name__)
 
+TASKS = {"landmarks": "landmarks", "detector": "detection"}
 WORST = 25  # faces that the report draws
 
 
@@ -42,13 +45,30 @@ def run(arguments: argparse.Namespace) -> None:
     samples = [s for path in arguments.data for s in read_dataset(path).split(arguments.split)]
     if not samples:
         raise UsageError(f"no face in split {arguments.split!r}; choose another --split")
+    if arguments.task not in (None, TASKS[card.kind]):
+        raise UsageError(f"--task {arguments.task}, but {arguments.model} is a model for {TASKS[card.kind]}")
     if card.kind == "detector":
-        figures: dict[str, Any] = evaluate_detector(samples, card, runner)
+        figures = _detector(arguments, card, runner, samples)
     else:
         figures = _landmarks(arguments, card, runner, samples)
     print(json.dumps(figures, indent=1))
     if arguments.json is not None:
         write_text(arguments.json, json.dumps(figures, indent=1))
+
+
+def _detector(
+    arguments: argparse.Namespace, card: ModelCard, runner: BatchRunner, samples: Sequence[Sample]
+) -> dict[str, Any]:
+    """Measure one wanted face at a time, and, where every face is listed, average precision and false alarms."""
+    figures: dict[str, Any] = {"model": card.title, "split": arguments.split}
+    if any(s.points5 is not None and np.isfinite(s.points5).all() for s in samples):
+        figures |= evaluate_detector(samples, card, runner)
+    scenes = detect_scenes(samples, card, runner)
+    if scenes:
+        figures["complete"] = detection_figures(scenes, card)
+        if arguments.report is not None:
+            write_detection_report(scenes, card, arguments.report)
+    return figures
 
 
 def _landmarks(

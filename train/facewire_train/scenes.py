@@ -17,7 +17,7 @@ from facewire_train.faces import face_box
 from facewire_train.images import read_image
 
 LONGEST_PX = 512  # larger images are shrunk when they are loaded: no crop needs more
-SMALLEST_FACE, LARGEST_FACE = 0.05, 0.95  # of the picture's height, log-uniform
+SMALLEST_FACE, LARGEST_FACE = 0.05, 1.2  # of the picture's height, log-uniform
 MOSAIC = 0.35  # share of pictures made of four
 LEAST_COVER = 0.6  # a scene fills at least this part of the picture's smaller side: black teaches little
 MAX_ENLARGE = 3.0  # of an image; beyond it pixels are blocks

@@ -1,0 +1,98 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from facewire_edge.card import DetectorSpec, InputSpec, ModelCard
+from facewire_edge.detect import cell_grid
+from facewire_edge.geometry import Box
+from facewire_edge.types import Detection
+from facewire_train.datasets import Sample, read_dataset
+from facewire_train.detection import MISSED, average_precision, detect_scenes, detection_figures, judged, match
+from facewire_train.detection_report import write_detection_report
+
+FIVE = np.zeros((5, 2), np.float32)
+SPEC = DetectorSpec((8,), (40.0,))
+CARD = ModelCard(kind="detector", name="d", input=InputSpec(80, 80), outputs={}, detector=SPEC, min_score=0.5)
+
+
+def found(x: float, y: float, side: float, score: float) -> Detection:
+    return Detection(Box(x, y, x + side, y + side), score, FIVE)
+
+
+@pytest.fixture
+def complete(faces: Path) -> list[Sample]:
+    """Give ten faces of which every image lists all, one of them to be ignored."""
+    samples = [replace(s, complete=True) for s in read_dataset(faces).samples[:10]]
+    return [*samples[:9], replace(samples[9], ignore=True)]
+
+
+def oracle(samples: list[Sample], offset: float) -> object:
+    """Give a network that says each face's box, image by image in order, moved by ``offset`` of its width."""
+    grid = cell_grid(SPEC, 80, 80)
+    images = iter(samples)
+
+    def run(images_: np.ndarray) -> dict[str, np.ndarray]:
+        from facewire_train.faces import face_box
+
+        box = face_box(next(images))
+        x, y = box.centre
+        row = int(np.argmin(np.abs(grid[:, :2] - (x, y)).max(axis=1)))
+        outputs = {name: np.zeros((1, len(grid), n), np.float32) for name, n in (("boxes", 4), ("points", 10))}
+        outputs["scores"] = np.full((1, len(grid), 1), -9, np.float32)
+        outputs["scores"][0, row] = 3
+        moved = np.array([x + offset * box.width, y]) - grid[row, :2]
+        outputs["boxes"][0, row] = [*(moved / 40), np.log(box.width / 40), np.log(box.height / 40)]
+        return outputs
+
+    return run
+
+
+def test_each_face_is_taken_once_by_the_best_detection() -> None:
+    faces = [Box(0, 0, 10, 10), Box(20, 0, 30, 10)]
+    detections = [found(0, 0, 10, 0.9), found(1, 0, 10, 0.8), found(21, 0, 10, 0.7), found(50, 50, 10, 0.6)]
+    assert match(faces, detections).tolist() == [0, MISSED, 1, MISSED]
+
+
+@pytest.mark.parametrize(
+    ("hits", "wanted", "area"),
+    [
+        ([1, 1], 2, 1.0),
+        ([1, 0, 1], 2, 0.5 + 0.5 * 2 / 3),
+        ([0, 1], 1, 0.5),
+        ([1], 4, 0.25),
+        ([], 3, 0.0),
+        ([0], 0, 0.0),
+    ],
+)
+def test_average_precision_of_short_lists(hits: list[int], wanted: int, area: float) -> None:
+    assert average_precision(np.array(hits, bool), wanted) == pytest.approx(area)
+
+
+def test_detector_that_knows_all_has_full_precision(complete: list[Sample], tmp_path: Path) -> None:
+    scenes = detect_scenes(complete, CARD, oracle(complete, 0.0))  # type: ignore[arg-type]
+    figures = detection_figures(scenes, CARD)
+    assert figures["0px"] == {"faces": 9, "ap": 1.0, "recall": 1.0, "false_alarms_per_image": 0.0}
+    write_detection_report(scenes, CARD, tmp_path / "report")
+    names = {p.name for p in (tmp_path / "report").iterdir()}
+    assert names == {"precision_recall.png", "missed.png", "false_alarms.png"}
+
+
+def test_detector_that_is_beside_every_face_has_only_false_alarms(complete: list[Sample]) -> None:
+    scenes = detect_scenes(complete, CARD, oracle(complete, 1.5))  # type: ignore[arg-type]
+    figures = detection_figures(scenes, CARD)
+    assert figures["0px"] == {"faces": 9, "ap": 0.0, "recall": 0.0, "false_alarms_per_image": 1.0}
+
+
+def test_faces_below_the_size_do_not_count_either_way(complete: list[Sample]) -> None:
+    scenes = detect_scenes(complete, CARD, oracle(complete, 0.0))  # type: ignore[arg-type]
+    scores, _, wanted = judged(scenes, 1e4)
+    assert len(scores) == wanted == 0
+
+
+def test_images_that_do_not_list_every_face_are_left_out(faces: Path) -> None:
+    lines = (faces / "faces.jsonl").read_text().splitlines()
+    assert json.loads(lines[0]).get("complete", False) is True  # rendered: all are listed
+    samples = [replace(s, complete=False) for s in read_dataset(faces).samples]
+    assert detect_scenes(samples, CARD, oracle(samples, 0.0)) == []  # type: ignore[arg-type]
