@@ -56,6 +56,7 @@ def _quantize_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=_tflite, required=True, help=".tflite to write when the gate holds")
     parser.add_argument("--report", type=Path, help="folder of the report; default: beside --out")
+    parser.add_argument("--size", type=_size, metavar="WIDTHxHEIGHT", help="another input size for a detector")
     parser.add_argument(
         "--max-relative-loss",
         type=_loss,
@@ -68,6 +69,13 @@ def _quantize_arguments(parser: argparse.ArgumentParser) -> None:
 def _check_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL.tflite")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, cross, height = text.partition("x")
+    if not (cross and width.isdecimal() and height.isdecimal()):
+        raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT, got {text}")
+    return int(width), int(height)
 
 
 def _tflite(text: str) -> Path:

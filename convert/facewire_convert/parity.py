@@ -16,6 +16,7 @@ from facewire_edge.interpreter import Model
 from facewire_edge.landmarks import decode_landmarks
 from facewire_train.checkpoint import Checkpoint
 from facewire_train.datasets import Sample, read_dataset
+from facewire_train.detection import detect_scenes, detection_figures
 from facewire_train.evaluate import BatchRunner, detector_loss, edge_runner, keras_runner, truth5_crop
 from facewire_train.images import read_image
 from facewire_train.metrics import nme
@@ -173,6 +174,19 @@ def judge_detector(
     float_loss = detector_loss(samples, checkpoint.card, keras_runner(checkpoint.model))
     int8_loss = detector_loss(samples, model.card, edge_runner(model))
     return Verdict("detector loss", len(samples), float_loss, int8_loss, max_relative_loss)
+
+
+def detector_figures(paths: Sequence[Path], checkpoint: Checkpoint, model: Model) -> dict[str, Any]:
+    """Give the average precision of float and int8 on the images that list every face; nothing where none does."""
+    samples = [s for path in paths for s in _held_back(path, checkpoint.card) if s.complete]
+    if not samples:
+        return {}
+    float_scenes = detect_scenes(samples, checkpoint.card, keras_runner(checkpoint.model))
+    int8_scenes = detect_scenes(samples, model.card, edge_runner(model))
+    return {
+        "ap_float": detection_figures(float_scenes, checkpoint.card)["0px"]["ap"],
+        "ap_int8": detection_figures(int8_scenes, model.card)["0px"]["ap"],
+    }
 
 
 def landmark_figures(parity: LandmarkParity, card: ModelCard) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from facewire_convert.flatbuffer import read_graph
 from facewire_convert.parity import (
     Verdict,
     compare_landmarks,
+    detector_figures,
     gate_samples,
     judge_detector,
     judge_landmarks,
@@ -29,6 +30,7 @@ from facewire_convert.parity import (
 )
 from facewire_convert.quantize import int8_card, quantize
 from facewire_convert.report import Report, landmark_images, write_report
+from facewire_convert.resize import resized
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +46,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     """
     checkpoint = load_checkpoint(arguments.checkpoint)
+    if arguments.size is not None:
+        checkpoint = resized(checkpoint, *arguments.size)
     samples = gate_samples(arguments.gate_data, checkpoint.card)
     calibration = calibrate(arguments.calibration, checkpoint.card)
     refuse_shared_images(calibration, samples)
@@ -52,7 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
     card = int8_card(checkpoint, flatbuffer)
     log.info("gate: float against int8 on %d faces", len(samples))
     model = _candidate(flatbuffer, card)
-    verdict, figures, images = _measure(checkpoint, model, flatbuffer, samples, arguments.max_relative_loss)
+    verdict, figures, images = _measure(arguments, checkpoint, model, flatbuffer, samples)
     folder = arguments.report or arguments.out.with_name(f"{arguments.out.stem}-report")
     write_report(_report(checkpoint, flatbuffer, verdict, figures, calibration, images), folder)
     log.info("report: %s", folder / "report.html")
@@ -79,18 +83,20 @@ def _candidate(flatbuffer: bytes, card: ModelCard) -> Model:
 
 
 def _measure(
-    checkpoint: Checkpoint, model: Model, flatbuffer: bytes, samples: tuple[Sample, ...], max_relative_loss: float
+    arguments: argparse.Namespace,
+    checkpoint: Checkpoint,
+    model: Model,
+    flatbuffer: bytes,
+    samples: tuple[Sample, ...],
 ) -> tuple[Verdict, dict[str, Any], dict[str, bytes]]:
-    if checkpoint.card.kind == "detector":
-        return judge_detector(samples, checkpoint, model, max_relative_loss), {}, {}
-    step = read_graph(flatbuffer, checkpoint.card.name).outputs["landmarks"].scales[0]
-    parity = compare_landmarks(samples, checkpoint, model, step * checkpoint.card.input.width)
-    figures = landmark_figures(parity, checkpoint.card)
-    return (
-        judge_landmarks(parity, checkpoint.card, max_relative_loss),
-        figures,
-        landmark_images(parity, checkpoint.card),
-    )
+    """Give the verdict, more figures, and pictures by their file name."""
+    limit, card = arguments.max_relative_loss, checkpoint.card
+    if card.kind == "detector":
+        verdict = judge_detector(samples, checkpoint, model, limit)
+        return verdict, detector_figures(arguments.gate_data, checkpoint, model), {}
+    step = read_graph(flatbuffer, card.name).outputs["landmarks"].scales[0]
+    parity = compare_landmarks(samples, checkpoint, model, step * card.input.width)
+    return judge_landmarks(parity, card, limit), landmark_figures(parity, card), landmark_images(parity, card)
 
 
 def _report(

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from facewire_convert.__main__ import main
 from facewire_convert.parity import gate_samples
+from facewire_convert.resize import resized
 from facewire_edge.card import DetectorSpec, InputSpec, ModelCard, OutputSpec
+from facewire_edge.errors import UsageError
 from facewire_edge.interpreter import load_model
 from facewire_train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from facewire_train.config import DetectorConfig, ModelConfig
@@ -45,11 +47,11 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Checkpoint:
     return load_checkpoint(path)
 
 
-def quantized(conversion: Any, checkpoint: Checkpoint, folder: Path) -> int:
+def quantized(conversion: Any, checkpoint: Checkpoint, folder: Path, *more: str) -> int:
     return main(
         [
             *("quantize", "--checkpoint", str(checkpoint.path), "--calibration", str(conversion.calibration_folder)),
-            *("--gate-data", str(conversion.gate_folder), "--out", str(folder / "face.tflite")),
+            *("--gate-data", str(conversion.gate_folder), "--out", str(folder / "face.tflite"), *more),
         ]
     )
 
@@ -98,3 +100,23 @@ def test_verdict_is_what_float_and_int8_find_themselves(
     samples = gate_samples([conversion.gate_folder], checkpoint.card)
     expected = detector_loss(samples, checkpoint.card, keras_runner(checkpoint.model))
     assert gate["float_percent"] == pytest.approx(100 * expected, abs=1e-3)
+
+
+def test_one_training_gives_models_of_several_sizes(conversion: Any, checkpoint: Checkpoint, tmp_path: Path) -> None:
+    assert quantized(conversion, checkpoint, tmp_path, "--size", "96x64") in (0, 5)
+    wide = resized(checkpoint, 96, 64)
+    assert wide.card.outputs["scores"].shape == (1, 12 * 8 + 6 * 4, 1)
+    picture = np.zeros((1, 64, 96, 3), np.float32)
+    picture[:, :32, :32] = np.random.default_rng(0).uniform(-1, 1, (32, 32, 3))
+    square = np.zeros((1, SIDE, SIDE, 3), np.float32)
+    square[:, :32, :32] = picture[:, :32, :32]
+    near, far = (np.asarray(m(x)["scores"])[0, 0] for m, x in ((checkpoint.model, square), (wide.model, picture)))
+    assert np.allclose(near, far, atol=1e-5)  # the first cell sees only the upper left corner
+
+
+@pytest.mark.parametrize(("size", "words"), [((100, 64), "multiples of 16"), ((0, 0), "multiples of 16")])
+def test_size_that_the_strides_do_not_divide_is_refused(
+    checkpoint: Checkpoint, size: tuple[int, int], words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        resized(checkpoint, *size)

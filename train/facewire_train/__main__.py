@@ -54,9 +54,7 @@ def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(module="evaluate_command")
     parser.add_argument("--model", type=Path, required=True, help=".keras or .tflite made by facewire")
     parser.add_argument("--data", type=Path, action="append", required=True, help="folder; repeatable")
-    parser.add_argument(
-        "--task", choices=("landmarks", "detection"), help="refuse a model for another task"
-    )
+    parser.add_argument("--task", choices=("landmarks", "detection"), help="refuse a model for another task")
     parser.add_argument("--split", default="test", choices=("train", "val", "test"))
     parser.add_argument("--boxes", default="truth", choices=("truth", "truth5", "detector"))
     parser.add_argument("--detector", type=Path, help="detector .tflite for --boxes detector; default: the shipped one")
