@@ -18,6 +18,7 @@ PROG = "facewire-convert"
 NEEDED = {
     "quantize": ("tensorflow", "keras", "ai_edge_litert", "cv2", "matplotlib"),
     "check": ("ai_edge_litert",),
+    "compile": ("ai_edge_litert",),
 }
 MAX_RELATIVE_LOSS = 0.02
 
@@ -45,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="VERB", dest="verb")
     _quantize_arguments(verbs.add_parser("quantize", help="float .keras to int8 .tflite, through the parity gate"))
     _check_arguments(verbs.add_parser("check", help="predict what of a .tflite maps to the Edge TPU"))
+    _compile_arguments(verbs.add_parser("compile", help="compile models together for the Edge TPU"))
     return parser
 
 
@@ -69,6 +71,11 @@ def _quantize_arguments(parser: argparse.ArgumentParser) -> None:
 def _check_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL.tflite")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def _compile_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("models", type=Path, nargs="+", metavar="MODEL.tflite")
+    parser.add_argument("--out", type=Path, default=Path(), help="folder for NAME_edgetpu.tflite; default: here")
 
 
 def _size(text: str) -> tuple[int, int]:

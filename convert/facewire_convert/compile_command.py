@@ -1,0 +1,66 @@
+"""The verb ``compile``: int8 models in, Edge TPU models out, together so that they share its memory."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from facewire_edge.card import ModelCard, attach_card, read_card
+from facewire_edge.errors import GateError, ModelError, RuntimeMissingError
+
+from facewire_convert.edgetpu import check, table
+
+log = logging.getLogger(__name__)
+
+COMPILER = "edgetpu_compiler"
+SUFFIX = "_edgetpu.tflite"  # what the compiler calls its results
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Check the operations, compile the models together, put their cards back.
+
+    Models compiled in one call share the 8 MB of an Edge TPU; compiled apart they evict each other at every frame.
+
+    Raises:
+        ModelError: a file is missing, foreign, or the compiler refuses it.
+        GateError: an operation does not map.
+        RuntimeMissingError: the compiler is not installed; the message is the command to run elsewhere.
+
+    """
+    models = [read_card(path) for path in arguments.models]
+    for path, (_, flatbuffer) in zip(arguments.models, models, strict=True):
+        mapping = check(flatbuffer, str(path))
+        print(table(mapping))
+        if mapping.findings:
+            raise GateError(f"{path}: {mapping.operations - mapping.mapped} operations would stay on the CPU")
+    if shutil.which(COMPILER) is None:
+        command = shlex.join([COMPILER, "-s", "-o", str(arguments.out), *map(str, arguments.models)])
+        raise RuntimeMissingError(
+            f"{COMPILER} is not installed (Coral's edgetpu-compiler, Debian on x86-64 only); the operations map. "
+            f"Where it is, run `facewire-convert compile` again, or: {command}"
+        )
+    _compile(arguments.models, models, arguments.out)
+
+
+def _compile(paths: Sequence[Path], models: Sequence[tuple[ModelCard, bytes]], out: Path) -> None:
+    """Compile what the files hold without their cards, which the compiler would drop, and attach these again."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for path, (_, flatbuffer) in zip(paths, models, strict=True):
+            (folder / path.name).write_bytes(flatbuffer)
+        command = [COMPILER, "-s", "-o", name, *(str(folder / path.name) for path in paths)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        log.info("%s", done.stdout.strip())
+        for path, (card, _) in zip(paths, models, strict=True):
+            compiled = folder / f"{path.stem}{SUFFIX}"
+            if done.returncode or not compiled.is_file():
+                reason = (done.stderr or done.stdout).strip().splitlines()
+                raise ModelError(f"{COMPILER} refuses {path}: {reason[-1] if reason else done.returncode}")
+            final = attach_card(compiled.read_bytes(), card, out / compiled.name)
+            log.info("%s: %s", out / compiled.name, final.title)
