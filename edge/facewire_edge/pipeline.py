@@ -12,7 +12,7 @@ from typing import Any
 
 from facewire_edge.camera import Camera, StillError, open_camera
 from facewire_edge.config import EdgeConfig
-from facewire_edge.detect import Int8Detector
+from facewire_edge.detectors import open_detector
 from facewire_edge.interpreter import load_model
 from facewire_edge.landmarks import LandmarkModel
 from facewire_edge.latest import Latest
@@ -59,7 +59,7 @@ def run(config: EdgeConfig) -> Stats:
 
 def open_tracker(config: EdgeConfig) -> tuple[Tracker, Origin]:
     """Load both models and build what turns frames into faces."""
-    detector = Int8Detector(load_model(Path(config.detector), "detector", config.threads), config.min_score)
+    detector = open_detector(Path(config.detector), config.min_score, config.threads)
     landmarks = LandmarkModel(load_model(Path(config.model), "landmarks", config.threads))
     presence = landmarks.card.min_presence if config.min_presence is None else config.min_presence
     settings = TrackSettings(config.max_faces, config.detect_every, presence, config.smooth)

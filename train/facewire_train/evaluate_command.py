@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 from facewire_edge.card import ModelCard
 from facewire_edge.config import EdgeConfig
-from facewire_edge.detect import Int8Detector
+from facewire_edge.detectors import open_detector
 from facewire_edge.draw import draw_face
 from facewire_edge.errors import UsageError
 from facewire_edge.files import replacing, write_text
-from facewire_edge.interpreter import load_model
 from facewire_edge.types import Face
 from matplotlib.figure import Figure
 
@@ -76,7 +75,7 @@ def _landmarks(
 ) -> dict[str, Any]:
     detector = None
     if arguments.boxes == "detector":
-        detector = Int8Detector(load_model(arguments.detector or Path(EdgeConfig().detector), "detector"))
+        detector = open_detector(arguments.detector or Path(EdgeConfig().detector))
     prediction = evaluate_landmarks(samples, card, runner, arguments.boxes, detector)
     for sample, error in zip(prediction.samples, prediction.errors, strict=True):
         if not np.isfinite(error):

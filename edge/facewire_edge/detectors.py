@@ -1,0 +1,33 @@
+"""Choose the detector by the file that is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from facewire_edge.detect import FaceDetector, Int8Detector
+from facewire_edge.interpreter import load_model
+
+SSD_MARK = "_postprocess"  # Coral's name for models whose last operation decodes and suppresses
+
+
+def open_detector(path: Path, min_score: float | None = None, threads: int = 1) -> FaceDetector:
+    """Open ours (``.tflite`` with a card), a YuNet (``.onnx``) or a Coral SSD (``*_postprocess*.tflite``).
+
+    Args:
+        path: of the model.
+        min_score: threshold; None for what the card, or the kind of model, recommends.
+        threads: of the runtime.
+
+    Raises:
+        ModelError: the file is missing, foreign or cannot be run.
+
+    """
+    if path.suffix == ".onnx":
+        from facewire_edge.yunet import YuNetDetector
+
+        return YuNetDetector(path, min_score)
+    if SSD_MARK in path.name:
+        from facewire_edge.ssd import SsdDetector
+
+        return SsdDetector(path, min_score, threads)
+    return Int8Detector(load_model(path, "detector", threads), min_score)
