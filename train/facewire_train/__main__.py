@@ -47,7 +47,11 @@ def _fit_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, required=True, help="TOML; see train/configs/")
     parser.add_argument("--data", type=Path, action="append", default=[], help="folder; repeatable; default: rendered")
     parser.add_argument("--out", type=Path, help="run folder; default: runs/<name>-<fingerprint>")
-    parser.add_argument("--init", type=Path, help="start from the weights of this .keras where the shapes agree")
+    parser.add_argument(
+        "--init",
+        metavar="KERAS|shipped[:NAME]",
+        help="start from the weights of this .keras, or of one that ships with facewire, where the shapes agree",
+    )
 
 
 def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:

@@ -18,6 +18,7 @@ from facewire_train.datasets import read_dataset
 from facewire_train.detector_task import detector_task
 from facewire_train.fit import RECORD, Task, base_record, fingerprint, fit, read_record, run_folder
 from facewire_train.landmark_task import landmark_task
+from facewire_train.shipped import initial_checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +26,11 @@ log = logging.getLogger(__name__)
 def run(arguments: argparse.Namespace) -> None:
     """Train, unless the same configuration and data are already finished."""
     config = load_config(arguments.config)
-    if arguments.init is not None:  # checkpoints have no batch norms
+    init = None if arguments.init is None else initial_checkpoint(arguments.init, config.kind)
+    if init is not None:  # checkpoints have no batch norms
         config = replace(config, fit=replace(config.fit, normed_epochs=0))
     datasets = [read_dataset(path) for path in arguments.data or [synthetic_data(config)]]
-    digest = fingerprint(config, datasets, arguments.init)
+    digest = fingerprint(config, datasets, init)
     folder = run_folder(config, digest, arguments.out)
     record = read_record(folder)
     if record.get("finished"):
@@ -36,8 +38,8 @@ def run(arguments: argparse.Namespace) -> None:
         log.info("%s is finished with the same configuration and data; nothing to do", folder)
         return
     task = TASKS[config.kind](config, datasets)
-    if arguments.init is not None:
-        task = initialised(task, arguments.init)
+    if init is not None:
+        task = initialised(task, init)
     fit(task, config, folder, base_record(config, datasets, digest))
     log.info("finished: %s", folder)
 
