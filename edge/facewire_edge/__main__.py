@@ -80,6 +80,8 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fps", type=float, help="asked of the camera")
     parser.add_argument("--threads", type=int, help="of each model (1)")
     parser.add_argument("--source", help="name of this camera in the messages (cam0)")
+    waiting = "wait for a camera that is absent at the start, instead of ending with 3"
+    parser.add_argument("--wait-camera", action="store_true", default=None, help=waiting)
 
 
 def _run_loop(arguments: argparse.Namespace) -> None:

@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Protocol
 
 from facewire_edge.errors import DataError, HardwareError, UsageError
-from facewire_edge.media import IMAGE_SUFFIXES, ImageFolder, RawStream, ReplayCamera, StillError, VideoFile
+from facewire_edge.media import IMAGE_SUFFIXES, ImageFolder, RawStream, StillError, VideoFile
+from facewire_edge.replay import ReplayCamera
 from facewire_edge.types import Frame
 from facewire_edge.webcam import open_rtsp, open_usb
 
-__all__ = ["Camera", "ReplayCamera", "StillError", "list_cameras", "open_camera", "parse_raw"]
+__all__ = ["Camera", "ReplayCamera", "StillError", "is_live", "list_cameras", "open_camera", "parse_raw"]
 
 REPLAY = Path(__file__).parent / "replay.mp4"
 KNOWN = "rpi, usb, usb:N, /dev/videoN, rtsp://..., a file, a folder, - or replay"
+USB = r"usb$|usb:|/dev/(video|v4l/)"
+RTSP = r"rtsps?://[^/]"
+LIVE = rf"rpi$|{USB}|{RTSP}"
 MAX_RAW_SIDE_PX = 16384  # larger is a slip of the keyboard, and one frame would not fit into a Pi's memory
 # Video nodes of a Pi's own chips (codecs, image processors, the ribbon cable's receiver): no camera to open by hand.
 CHIP_NODES = ("bcm2835-", "rpi-", "rpivid", "pispbe-", "rp1-cfe", "unicam")
@@ -61,15 +65,20 @@ def open_camera(
         from facewire_edge.picamera import PiCamera
 
         return PiCamera(width, height, fps)
-    if spec == "usb" or re.match(r"usb:|/dev/(video|v4l/)", spec):
+    if re.match(USB, spec):
         return open_usb(_usb_number(spec), width, height, fps)
-    if re.match(r"rtsps?://[^/]", spec):
+    if re.match(RTSP, spec):
         return open_rtsp(spec)
     if spec == "-":
         return RawStream(sys.stdin.buffer, *parse_raw(raw), realtime=realtime)
     if not spec or re.match(r"[a-z][a-z0-9+.]*://", spec):
         raise UsageError(f"unknown input {spec!r}; expected {KNOWN}")
     return _open_path(REPLAY if spec == "replay" else Path(spec), fps, realtime)
+
+
+def is_live(spec: str) -> bool:
+    """Say whether an ``--input`` is a camera: what never ends by itself, and may vanish."""
+    return re.match(LIVE, spec) is not None
 
 
 def parse_raw(raw: str | None) -> tuple[int, int, float]:

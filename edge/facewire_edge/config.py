@@ -32,6 +32,7 @@ class EdgeConfig:
     fps: float | None = None
     threads: int = 1
     source: str = "cam0"
+    wait_camera: bool = False  # begin without the camera
 
 
 def load_config(path: Path | None) -> EdgeConfig:

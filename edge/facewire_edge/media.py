@@ -1,9 +1,8 @@
-"""Inputs of which every frame counts: videos, stills, raw streams, frames in memory."""
+"""Inputs of which every frame counts: videos, stills, raw streams."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -145,32 +144,6 @@ class RawStream:
 
     def close(self) -> None:
         """Leave standard input to the process."""
-
-
-class ReplayCamera:
-    """Play frames from memory: the device for tests and demonstrations."""
-
-    still = False
-
-    def __init__(
-        self, images: Sequence[Image], fps: float = 30.0, *, live: bool = False, loops: int = 1, realtime: bool = False
-    ) -> None:
-        self.live = live
-        self._images = images
-        self._count = len(images) * loops
-        self._pace = Pace(fps, realtime)
-        self._index = 0
-
-    def read(self) -> Frame | None:
-        """Give the next frame, None at the end."""
-        if self._index == self._count:
-            return None
-        self._index += 1
-        image = self._images[(self._index - 1) % len(self._images)]
-        return Frame(image, self._index - 1, self._pace(self._index - 1))
-
-    def close(self) -> None:
-        """Hold nothing open."""
 
 
 def to_rgb(image: NDArray[Any]) -> Image:

@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 RGB_FORMAT = "BGR888"
 DEFAULT_SIZE = (640, 480)
 DEFAULT_FPS = 30.0
+READ_TIMEOUT_S = 3.0  # libcamera itself waits for ever
 
 
 class PiCamera:
@@ -55,9 +56,10 @@ class PiCamera:
 
         """
         try:
-            request = self._camera.capture_request()
-        except RuntimeError as error:
-            raise HardwareError(f"the Pi camera gives no more frames ({error}); check the ribbon cable") from error
+            request = self._camera.capture_request(wait=False).get_result(timeout=READ_TIMEOUT_S)
+        except (RuntimeError, TimeoutError) as error:
+            reason = str(error) or f"none within {READ_TIMEOUT_S:g} s"
+            raise HardwareError(f"the Pi camera gives no more frames ({reason}); check the ribbon cable") from error
         try:
             image, metadata = request.make_array("main"), request.get_metadata()
         finally:
@@ -71,9 +73,13 @@ class PiCamera:
         return np.ascontiguousarray(image[:height, :width, :3], dtype=np.uint8)
 
     def close(self) -> None:
-        """Stop and release the camera."""
-        self._camera.stop()
-        self._camera.close()
+        """Stop and release the camera; one that failed may refuse to be stopped."""
+        try:
+            self._camera.stop()
+        except RuntimeError as error:
+            log.debug("the Pi camera does not stop: %s", error)
+        finally:
+            self._camera.close()
 
 
 def _open() -> Any:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from facewire_edge.camera import Camera, StillError, open_camera
+from facewire_edge.camera import Camera, StillError, is_live, open_camera
 from facewire_edge.config import EdgeConfig
 from facewire_edge.detectors import open_detector
 from facewire_edge.interpreter import load_model
 from facewire_edge.landmarks import LandmarkModel
-from facewire_edge.latest import Latest
-from facewire_edge.message import Origin, encode, encode_event
+from facewire_edge.live import Lapse, Link, LiveCamera
+from facewire_edge.message import Origin, encode, encode_event, without_password
+from facewire_edge.notify import ServiceManager, service_manager
 from facewire_edge.publish import Sink, open_sink
+from facewire_edge.status import Monitor
+from facewire_edge.stop import stoppable
 from facewire_edge.track import Tracker, TrackSettings
 from facewire_edge.types import Frame, Result
 
@@ -41,18 +45,25 @@ class Stats:
 
 
 def run(config: EdgeConfig) -> Stats:
-    """Run the loop until the input ends or ``config.frames`` messages are out.
+    """Run the loop until the input ends, ``config.frames`` messages are out or a signal asks for the end.
+
+    A live camera that is lost does not end it.
 
     Raises:
-        FacewireError: a model, camera or sink cannot be opened, or is lost.
+        FacewireError: a model, camera or sink cannot be opened, or a sink is lost.
 
     """
     with ExitStack() as stack:
         tracker, origin = open_tracker(config)
+        manager = stack.enter_context(closing(service_manager()))
         camera = stack.enter_context(closing(open_input(config)))
         sinks = [stack.enter_context(closing(open_sink(spec))) for spec in config.sink]
-        log.info("running: %s -> %s", config.input, ", ".join(config.sink))
-        stats = loop(camera, tracker, sinks, origin, config.frames)
+        monitor = open_monitor(config, camera, sinks, origin, manager)
+        stop = stack.enter_context(stoppable())
+        log.info("%s -> %s", without_password(config.input), ", ".join(map(without_password, config.sink)))
+        monitor.ready()
+        stats = loop(camera, tracker, sinks, origin, config.frames, monitor, stop)
+        monitor.stopping()
         log.info("ended: %d frames, %d faces, %d dropped", stats.frames, stats.faces, stats.dropped)
         return stats
 
@@ -66,9 +77,10 @@ def open_tracker(config: EdgeConfig) -> tuple[Tracker, Origin]:
     return Tracker(detector, landmarks, settings), Origin(config.source, landmarks.schema.name, landmarks.card.title)
 
 
-def open_input(config: EdgeConfig) -> Camera:
-    """Open the camera; behind a live one stands the one-slot mailbox."""
-    camera = open_camera(
+def open_input(config: EdgeConfig) -> Camera | LiveCamera:
+    """Open the camera; a live one is read in a thread of its own and kept open."""
+    opener = partial(
+        open_camera,
         config.input,
         width=config.width,
         height=config.height,
@@ -76,13 +88,38 @@ def open_input(config: EdgeConfig) -> Camera:
         raw=config.raw,
         realtime=config.realtime,
     )
-    return Latest(camera) if camera.live else camera
+    return LiveCamera(opener, wait=config.wait_camera) if is_live(config.input) else opener()
 
 
-def loop(camera: Camera, tracker: Tracker, sinks: Sequence[Sink], origin: Origin, frames: int | None = None) -> Stats:
-    """Publish a message for every frame until the end of the input or of the wanted number."""
+def open_monitor(
+    config: EdgeConfig, camera: Camera | LiveCamera, sinks: Sequence[Sink], origin: Origin, manager: ServiceManager
+) -> Monitor:
+    """Build what tells of the loop's state; a message of each file's beginning and end would only be in the way."""
+    facts = {
+        "input": without_password(config.input),
+        "model": origin.model,
+        "sinks": [without_password(spec) for spec in config.sink],
+    }
+
+    def publish(values: dict[str, Any]) -> None:
+        if camera.live:
+            _publish(sinks, _event("status", origin, **values, **facts))
+
+    return Monitor(publish, manager)
+
+
+def loop(
+    camera: Camera | LiveCamera,
+    tracker: Tracker,
+    sinks: Sequence[Sink],
+    origin: Origin,
+    frames: int | None = None,
+    monitor: Monitor | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Stats:
+    """Publish a message for every frame until the end of the input or of the wanted number, or until ``stop``."""
     stats = Stats()
-    while frames is None or stats.frames < frames:
+    while not stop() and (frames is None or stats.frames < frames):
         start = time.perf_counter_ns()
         try:
             frame = camera.read()
@@ -92,29 +129,36 @@ def loop(camera: Camera, tracker: Tracker, sinks: Sequence[Sink], origin: Origin
             continue
         if frame is None:
             break
+        link = camera.link if isinstance(camera, LiveCamera) else None
+        if monitor is not None:
+            monitor.turn(link or Link("running"))
+        if isinstance(frame, Lapse):
+            continue
         captured = time.perf_counter_ns()
         if camera.still:
             tracker.reset()
-        stages = _step(frame, tracker, sinks, origin, stats, dropped=getattr(camera, "dropped", 0))
+        stages = _step(frame, tracker, sinks, origin, stats, link)
         stats.add({"capture": (captured - start) / 1e6, **stages})
     return stats
 
 
 def _step(
-    frame: Frame, tracker: Tracker, sinks: Sequence[Sink], origin: Origin, stats: Stats, dropped: int
+    frame: Frame, tracker: Tracker, sinks: Sequence[Sink], origin: Origin, stats: Stats, camera: Link | None
 ) -> dict[str, float]:
-    """Take one frame to the sinks; give the milliseconds of its stages."""
+    """Take one frame to the sinks; give the milliseconds of its stages. A file's frames have no age."""
     start = time.perf_counter_ns()
     faces, stages = tracker(frame)
     found = time.perf_counter_ns()
     height, width = frame.image.shape[:2]
     ms = {**stages, "total": (found - start) / 1e6}
-    result = Result(frame.index, frame.time_ns, width, height, faces, dropped, ms, frame.name)
     now = time.monotonic_ns()
+    if camera is not None:
+        stats.dropped = camera.dropped
+        ms["age"] = (now - frame.time_ns) / 1e6
+    result = Result(frame.index, frame.time_ns, width, height, faces, stats.dropped, ms, frame.name)
     _publish(sinks, encode(result, origin, now, time.time_ns() - now))
     stats.frames += 1
     stats.faces += len(faces)
-    stats.dropped = dropped
     return {**ms, "publish": (time.perf_counter_ns() - found) / 1e6}
 
 

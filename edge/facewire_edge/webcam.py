@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-import re
+import os
 import time
 from pathlib import Path
 from typing import Any
 
 from facewire_edge.errors import HardwareError
 from facewire_edge.media import to_rgb
+from facewire_edge.message import without_password
 from facewire_edge.types import Frame
 
 log = logging.getLogger(__name__)
@@ -17,7 +18,14 @@ log = logging.getLogger(__name__)
 DEFAULT_SIZE = (640, 480)
 DEFAULT_FPS = 30.0
 OPEN_TIMEOUT_MS = 5000  # of an RTSP stream; OpenCV's own default is 30 s
-READ_TIMEOUT_MS = 5000
+READ_TIMEOUT_MS = 3000
+# OpenCV reads these once: seconds after which it gives up a silent V4L2 camera (its own default is 10), and silence of
+# FFmpeg and of its own warnings, of which each try to reach a lost camera would print three lines more.
+ENVIRONMENT = {
+    "OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT": "3",
+    "OPENCV_FFMPEG_LOGLEVEL": "-8",
+    "OPENCV_LOG_LEVEL": "ERROR",
+}
 
 
 class OpenCvCamera:
@@ -37,12 +45,21 @@ class OpenCvCamera:
             HardwareError: no frame comes.
 
         """
-        good, image = self._capture.read()
+        good, image = self._read()
         time_ns = time.monotonic_ns()
         if not good:
             raise HardwareError(f"{self._name} gives no more frames; check its cable and its power")
         self._index += 1
         return Frame(to_rgb(image), self._index - 1, time_ns)
+
+    def _read(self) -> tuple[bool, Any]:
+        import cv2
+
+        try:
+            good, image = self._capture.read()
+        except cv2.error as error:
+            raise HardwareError(f"{self._name} gives what OpenCV cannot read: {error.err}") from error
+        return bool(good), image
 
     def close(self) -> None:
         """Release the device."""
@@ -56,8 +73,7 @@ def open_usb(number: int, width: int | None, height: int | None, fps: float | No
         HardwareError: it is absent, in use, or this user may not read it.
 
     """
-    import cv2
-
+    cv2 = _opencv()
     name = f"/dev/video{number}"
     if not Path(name).exists():
         raise HardwareError(f"no camera {name}; plug it in, or see `facewire-edge cameras`")
@@ -76,9 +92,8 @@ def open_rtsp(url: str) -> OpenCvCamera:
         HardwareError: it does not answer in time.
 
     """
-    import cv2
-
-    name = re.sub(r"//.*@", "//", url)  # a log shows no password
+    cv2 = _opencv()
+    name = without_password(url)
     limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS]
     capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, limits)
     if not capture.isOpened():
@@ -87,6 +102,15 @@ def open_rtsp(url: str) -> OpenCvCamera:
             f"no answer from {name} within {OPEN_TIMEOUT_MS / 1000:g} s; check the address and the network"
         )
     return OpenCvCamera(capture, name)
+
+
+def _opencv() -> Any:
+    """Give OpenCV, told to give up soon and quietly; what the user's environment says goes first."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    import cv2
+
+    return cv2
 
 
 def _configure(capture: Any, name: str, wanted: tuple[int, int, float]) -> None:

@@ -261,7 +261,7 @@ def test_malformed_raw_is_a_usage_error(text: str | None) -> None:
 class FakePicamera2:
     """Stand where picamera2.Picamera2 stands: red frames with padded rows."""
 
-    absent = False
+    absent = silent = False
     start_error: Exception | None = None
     opened: "list[FakePicamera2]" = []  # noqa: RUF012
 
@@ -285,7 +285,13 @@ class FakePicamera2:
         if self.start_error:
             raise self.start_error
 
-    def capture_request(self) -> "FakePicamera2":
+    def capture_request(self, wait: bool) -> "FakePicamera2":
+        assert not wait
+        return self
+
+    def get_result(self, timeout: float) -> "FakePicamera2":
+        if self.silent:
+            raise TimeoutError
         return self
 
     def make_array(self, stream: str) -> Any:
@@ -336,6 +342,12 @@ def test_pi_frames_carry_the_sensor_time(library: type[FakePicamera2]) -> None:
 def test_pi_camera_is_stopped_and_closed(library: type[FakePicamera2]) -> None:
     open_camera("rpi").close()
     assert (library.opened[0].stopped, library.opened[0].closed) == (True, True)
+
+
+def test_silent_pi_camera_is_a_hardware_error(library: type[FakePicamera2]) -> None:
+    library.silent = True
+    with closing(open_camera("rpi")) as camera, pytest.raises(HardwareError, match="none within 3 s"):
+        camera.read()
 
 
 def test_pi_camera_that_does_not_start_is_released(library: type[FakePicamera2]) -> None:

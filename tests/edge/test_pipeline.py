@@ -1,12 +1,17 @@
 import importlib.util
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from facewire_edge.camera import ReplayCamera, open_camera
+from facewire_edge.config import EdgeConfig
+from facewire_edge.live import LiveCamera, Patience
 from facewire_edge.message import Origin
-from facewire_edge.pipeline import loop
+from facewire_edge.notify import ServiceManager
+from facewire_edge.pipeline import loop, open_monitor
+from facewire_edge.replay import Fault, ReplayDevice
 from facewire_edge.track import Tracker, TrackSettings
 
 _spec = importlib.util.spec_from_file_location("edge_fakes", Path(__file__).with_name("fakes.py"))
@@ -71,3 +76,34 @@ def test_broken_still_is_an_error_message_and_the_run_goes_on(tmp_path: Path) ->
     assert [m["image"] for m in messages] == ["a.png", "b.jpg", "c.png"]
     assert "reason" in messages[1]
     assert messages[2]["faces"][0]["state"] == "new"  # stills are not followed
+
+
+def test_loss_of_a_live_camera_is_told_and_the_loop_goes_on() -> None:
+    images = [fakes.picture((50, 50, 30 + i)) for i in range(10)]
+    device = ReplayDevice(images, 200, [Fault("vanish", 3, 0.1)])
+    sink = Memory()
+    patience = Patience(tick=0.01, retry=0.01, longest_retry=0.02)
+    with closing(LiveCamera(device.open, patience=patience)) as camera:
+        config = EdgeConfig(input="rtsp://user:secret@camera/1", sink=("udp://h:1",))
+        monitor = open_monitor(config, camera, [sink], ORIGIN, ServiceManager())
+        tracker = Tracker(fakes.Detector(), fakes.Landmarks(), TrackSettings())
+        stopped = lambda: len([m for m in sink.messages if m["type"] == "status"]) == 3  # noqa: E731
+        loop(camera, tracker, [sink], ORIGIN, monitor=monitor, stop=stopped)
+    states = [m for m in sink.messages if m["type"] == "status"]
+    assert [m["state"] for m in states] == ["running", "no-camera", "running"]
+    assert states[-1]["reconnects"] == 1
+    assert states[0]["input"] == "rtsp://camera/1"
+    assert states[0]["model"] == "fake@000000"
+    assert states[0]["source"] == "cam7"
+    ages = [m["ms"]["age"] for m in sink.messages if m["type"] == "faces"]
+    assert ages
+    assert all(age >= 0 for age in ages)
+
+
+def test_file_is_not_interrupted_by_status_messages() -> None:
+    sink = Memory()
+    camera = ReplayCamera([fakes.picture()] * 2, fps=25)
+    monitor = open_monitor(EdgeConfig(), camera, [sink], ORIGIN, ServiceManager())
+    loop(camera, Tracker(fakes.Detector(), fakes.Landmarks(), TrackSettings()), [sink], ORIGIN, monitor=monitor)
+    assert [m["type"] for m in sink.messages] == ["faces", "faces"]
+    assert "age" not in sink.messages[0]["ms"]
