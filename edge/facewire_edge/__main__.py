@@ -79,6 +79,9 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--height", type=int, help="asked of the camera")
     parser.add_argument("--fps", type=float, help="asked of the camera")
     parser.add_argument("--threads", type=int, help="of each model (1)")
+    parser.add_argument("--device", help="where the models run: cpu, usb, usb:N, pci or pci:N (cpu)")
+    required = "end with 3 where the device is missing, instead of taking the CPU"
+    parser.add_argument("--device-required", action="store_true", default=None, help=required)
     parser.add_argument("--source", help="name of this camera in the messages (cam0)")
     waiting = "wait for a camera that is absent at the start, instead of ending with 3"
     parser.add_argument("--wait-camera", action="store_true", default=None, help=waiting)

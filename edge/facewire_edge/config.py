@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from facewire_edge.delegate import check_device
 from facewire_edge.errors import UsageError
 from facewire_edge.settings import load_settings
 
@@ -31,6 +32,8 @@ class EdgeConfig:
     height: int | None = None
     fps: float | None = None
     threads: int = 1
+    device: str = "cpu"  # or the Edge TPU: usb, usb:N, pci, pci:N
+    device_required: bool = False  # end with 3 where it is missing
     source: str = "cam0"
     wait_camera: bool = False  # begin without the camera
 
@@ -62,6 +65,7 @@ def check(config: EdgeConfig) -> EdgeConfig:
             raise UsageError(f"{name} must be between 0 and 1, got {value}")
     if config.fps is not None and config.fps <= 0:
         raise UsageError(f"fps must be above 0, got {config.fps}")
+    check_device(config.device)
     if not config.sink:
         raise UsageError("sink is empty; expected at least one of stdout, jsonl:FILE, udp://HOST:PORT")
     return config

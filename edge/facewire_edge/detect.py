@@ -22,6 +22,8 @@ LOG_SIZE_LIMIT = 3.0  # exp(3) = 20 reference sizes: no face is larger, and exp 
 class FaceDetector(Protocol):
     """Find faces in a frame (H, W, 3) uint8 RGB, best first."""
 
+    device: str  # what it runs on: cpu, or an Edge TPU
+
     def __call__(self, image: Image) -> list[Detection]:
         """Give the detections in frame pixels."""
 
@@ -34,6 +36,7 @@ class Int8Detector:
         assert card.detector is not None  # by its kind
         self.card = card
         self.min_score = card.min_score if min_score is None else min_score
+        self.device = model.device
         self._model = model
         self._grid = cell_grid(card.detector, card.input.width, card.input.height)
 

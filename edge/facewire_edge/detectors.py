@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from facewire_edge.delegate import CPU
 from facewire_edge.detect import FaceDetector, Int8Detector
 from facewire_edge.interpreter import load_model
 
 SSD_MARK = "_postprocess"  # Coral's name for models whose last operation decodes and suppresses
 
 
-def open_detector(path: Path, min_score: float | None = None, threads: int = 1) -> FaceDetector:
+def open_detector(path: Path, min_score: float | None = None, threads: int = 1, device: str = CPU) -> FaceDetector:
     """Open ours (``.tflite`` with a card), a YuNet (``.onnx``) or a Coral SSD (``*_postprocess*.tflite``).
 
     Args:
         path: of the model.
         min_score: threshold; None for what the card, or the kind of model, recommends.
         threads: of the runtime.
+        device: cpu, or the Edge TPU to use; see :func:`facewire_edge.interpreter.load_model`.
 
     Raises:
         ModelError: the file is missing, foreign or cannot be run.
+        HardwareError: the Edge TPU is not there.
 
     """
     if path.suffix == ".onnx":
@@ -29,5 +32,5 @@ def open_detector(path: Path, min_score: float | None = None, threads: int = 1) 
     if SSD_MARK in path.name:
         from facewire_edge.ssd import SsdDetector
 
-        return SsdDetector(path, min_score, threads)
-    return Int8Detector(load_model(path, "detector", threads), min_score)
+        return SsdDetector(path, min_score, threads, device)
+    return Int8Detector(load_model(path, "detector", threads, device), min_score)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewire_edge.card import ModelCard, read_card
+from facewire_edge.delegate import CPU, is_compiled, load_edgetpu
 from facewire_edge.errors import ModelCardError, ModelError, RuntimeMissingError
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ RUNTIMES = (
     ("tflite-runtime", "tflite_runtime.interpreter", "Interpreter"),
     ("tensorflow", "tensorflow", "lite.Interpreter"),
 )
+COMPILED_SUFFIX = "_edgetpu"  # that edgetpu_compiler appends to a file's name
 SCALE_TOLERANCE = 1e-4  # relative; a card's scale is rounded by JSON at most to 1e-6
 
 
@@ -36,9 +38,10 @@ class _Output:
 class Model:
     """Hold a loaded model; one call runs one uint8 RGB picture through it."""
 
-    def __init__(self, interpreter: Any, card: ModelCard, runtime: str) -> None:
+    def __init__(self, interpreter: Any, card: ModelCard, runtime: str, device: str = CPU) -> None:
         self.card = card
         self.runtime = runtime
+        self.device = device
         self._interpreter = interpreter
         self._input = _checked_input(interpreter, card)
         self._outputs = _checked_outputs(interpreter, card)
@@ -70,31 +73,64 @@ class Model:
         return result
 
 
-def load_model(path: Path, kind: str | None = None, threads: int = 1) -> Model:
+def load_model(path: Path, kind: str | None = None, threads: int = 1, device: str = CPU) -> Model:
     """Load a model file, checked against its card.
 
     Args:
-        path: a ``.tflite`` with a facewire card.
+        path: a ``.tflite`` with a facewire card. Where the CPU must run one that was compiled for the Edge TPU
+            (``NAME_edgetpu.tflite``), the file that it was made from (``NAME.tflite``) is taken if it lies beside it.
         kind: refuse a model of another kind ("landmarks" or "detector").
         threads: of the runtime.
+        device: cpu, or the Edge TPU to use: usb, usb:N, pci, pci:N; a model that is not compiled runs on the CPU.
 
     Raises:
         ModelError: the file is missing, foreign, of another kind, or cannot be run; :class:`ModelCardError`
             where the card contradicts the tensors; :class:`RuntimeMissingError` without a runtime.
+        HardwareError: the Edge TPU is not there.
 
     """
     card, flatbuffer = read_card(path)
     if kind is not None and card.kind != kind:
         raise ModelError(f"{path} is a {card.kind} model, expected a {kind} model")
+    if device == CPU and is_compiled(flatbuffer):
+        return load_model(_source_of(path), kind, threads)
+    interpreter, runtime, device = open_interpreter(path, flatbuffer, threads, device)
+    model = Model(interpreter, card, runtime, device)
+    log.info("model %s (%s) runs on %s, %s", card.title, path, runtime, device)
+    return model
+
+
+def open_interpreter(path: Path, flatbuffer: bytes, threads: int, device: str) -> tuple[Any, str, str]:
+    """Give the interpreter of a flatbuffer, the name of the runtime, and the device that will run it.
+
+    Raises:
+        ModelError: the runtime cannot run it; :class:`RuntimeMissingError` without a runtime.
+        HardwareError: the Edge TPU is not there.
+
+    """
     runtime, interpreter_class = find_runtime()
+    delegates = [] if device == CPU else [load_edgetpu(device, runtime)]
+    if delegates and not is_compiled(flatbuffer):
+        log.warning("%s is not compiled for the Edge TPU and runs on the CPU; run edgetpu_compiler on it", path)
+        delegates, device = [], CPU
     try:
-        interpreter = interpreter_class(model_content=flatbuffer, num_threads=threads)
+        extra = {"experimental_delegates": delegates} if delegates else {}
+        interpreter = interpreter_class(model_content=flatbuffer, num_threads=threads, **extra)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError, SystemError) as error:  # SystemError: tflite-runtime 2.14 on NumPy 2
         raise ModelError(f"{runtime} cannot run {path}: {error}; run: facewire-edge doctor") from error
-    model = Model(interpreter, card, runtime)
-    log.info("model %s (%s) runs on %s, cpu", card.title, path, runtime)
-    return model
+    return interpreter, runtime, device
+
+
+def _source_of(path: Path) -> Path:
+    """Give the file from which a model was compiled for the Edge TPU."""
+    source = path.with_name(path.name.replace(COMPILED_SUFFIX, ""))
+    if source == path or not source.is_file():
+        raise ModelError(
+            f"{path} is compiled for the Edge TPU and cannot run on the CPU; add --device usb, or take the file that "
+            "edgetpu_compiler was given"
+        )
+    return source
 
 
 def find_runtime() -> tuple[str, Callable[..., Any]]:

@@ -25,6 +25,7 @@ class LandmarkModel:
         self.schema = card.schema
         self.mean_shape = card.mean_shape
         self.mean_points5 = card.mean_points5
+        self.device = model.device
         self.crop_ns = 0  # spent on cutting crops since start
         self._model = model
 

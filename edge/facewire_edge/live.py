@@ -33,7 +33,7 @@ class Patience:
     read: float = 5.0  # for a frame, before the reader is replaced; libraries give up after 3 s
     stall: float = 5.0  # with the same picture; a frugal H.264 camera repeats itself for up to its 4 s group
     retry: float = 0.1  # before the first new try; doubled after each that fails
-    longest_retry: float = 1.0
+    longest_retry: float = 0.5  # FFmpeg takes 1.3 s more until the first frame of a stream: 2 s after its return
     leave: float = 0.3  # for the thread at the end: the process must be gone within a second
     hung: float = 20.0  # with a read that does not return and no frames, before only a new process can help
 

@@ -28,6 +28,7 @@ class Origin:
     source: str
     schema: str
     model: str
+    device: str = "cpu"  # where the models run; only status messages say it
 
 
 @dataclass(frozen=True, slots=True, eq=False)

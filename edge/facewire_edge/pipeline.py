@@ -13,7 +13,10 @@ from typing import Any
 
 from facewire_edge.camera import Camera, StillError, is_live, open_camera
 from facewire_edge.config import EdgeConfig
+from facewire_edge.delegate import CPU
+from facewire_edge.detect import FaceDetector
 from facewire_edge.detectors import open_detector
+from facewire_edge.errors import HardwareError, ModelError
 from facewire_edge.interpreter import load_model
 from facewire_edge.landmarks import LandmarkModel
 from facewire_edge.live import Lapse, Link, LiveCamera
@@ -70,11 +73,39 @@ def run(config: EdgeConfig) -> Stats:
 
 def open_tracker(config: EdgeConfig) -> tuple[Tracker, Origin]:
     """Load both models and build what turns frames into faces."""
-    detector = open_detector(Path(config.detector), config.min_score, config.threads)
-    landmarks = LandmarkModel(load_model(Path(config.model), "landmarks", config.threads))
+    detector, landmarks = load_models(config)
     presence = landmarks.card.min_presence if config.min_presence is None else config.min_presence
     settings = TrackSettings(config.max_faces, config.detect_every, presence, config.smooth)
-    return Tracker(detector, landmarks, settings), Origin(config.source, landmarks.schema.name, landmarks.card.title)
+    device = " and ".join(sorted({detector.device, landmarks.device}))
+    origin = Origin(config.source, landmarks.schema.name, landmarks.card.title, device)
+    return Tracker(detector, landmarks, settings), origin
+
+
+def load_models(config: EdgeConfig) -> tuple[FaceDetector, LandmarkModel]:
+    """Load detector and landmark model onto the device, or onto the CPU where the device is missing.
+
+    Raises:
+        HardwareError: it is missing and required.
+        ModelError: a model cannot be run there.
+
+    """
+    try:
+        models = _load_models(config, config.device)
+    except HardwareError as error:
+        if config.device_required:
+            raise
+        log.warning("%s; the models run on the CPU", error)
+        return _load_models(config, CPU)
+    devices = {config.detector: models[0].device, config.model: models[1].device}
+    on_cpu = [path for path, device in devices.items() if device != config.device]
+    if config.device_required and on_cpu:
+        raise ModelError(f"{on_cpu[0]} is not compiled for the Edge TPU, which is required; run edgetpu_compiler on it")
+    return models
+
+
+def _load_models(config: EdgeConfig, device: str) -> tuple[FaceDetector, LandmarkModel]:
+    detector = open_detector(Path(config.detector), config.min_score, config.threads, device)
+    return detector, LandmarkModel(load_model(Path(config.model), "landmarks", config.threads, device))
 
 
 def open_input(config: EdgeConfig) -> Camera | LiveCamera:
@@ -98,6 +129,7 @@ def open_monitor(
     facts = {
         "input": without_password(config.input),
         "model": origin.model,
+        "device": origin.device,
         "sinks": [without_password(spec) for spec in config.sink],
     }
 
@@ -105,7 +137,8 @@ def open_monitor(
         if camera.live:
             _publish(sinks, _event("status", origin, **values, **facts))
 
-    return Monitor(publish, manager)
+    asked = f"{config.device} was asked for, the models run on {origin.device}"
+    return Monitor(publish, manager, "" if origin.device == config.device else asked)
 
 
 def loop(

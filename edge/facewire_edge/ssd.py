@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from facewire_edge.delegate import CPU
 from facewire_edge.detect import letterbox
 from facewire_edge.errors import ModelError
 from facewire_edge.facebox import points5_of_box
 from facewire_edge.geometry import Box
-from facewire_edge.interpreter import find_runtime
+from facewire_edge.interpreter import open_interpreter
 from facewire_edge.types import Detection, Image
 
 MIN_SCORE = 0.5
@@ -31,8 +32,8 @@ class SsdDetector:
     Source: TensorFlow's ``TFLite_Detection_PostProcess`` operation.
     """
 
-    def __init__(self, path: Path, min_score: float | None = None, threads: int = 1) -> None:
-        self._interpreter = _open(path, threads)
+    def __init__(self, path: Path, min_score: float | None = None, threads: int = 1, device: str = CPU) -> None:
+        self._interpreter, self.device = _open(path, threads, device)
         self._min_score = MIN_SCORE if min_score is None else min_score
         details = self._interpreter.get_input_details()[0]
         self._input, (_, self._height, self._width, _) = details["index"], details["shape"].tolist()
@@ -55,8 +56,8 @@ class SsdDetector:
         return Detection(found, score, points5_of_box(found))
 
 
-def _open(path: Path, threads: int) -> Any:
-    """Load the file and look at what it takes and gives.
+def _open(path: Path, threads: int, device: str) -> tuple[Any, str]:
+    """Load the file and look at what it takes and gives; give the interpreter and the device that runs it.
 
     Raises:
         ModelError: the file is missing, cannot be run, or is no such model.
@@ -64,16 +65,11 @@ def _open(path: Path, threads: int) -> Any:
     """
     if not path.is_file():
         raise ModelError(f"no detector {path}; expected an SSD .tflite with four outputs")
-    runtime, interpreter_class = find_runtime()
-    try:
-        interpreter = interpreter_class(model_path=str(path), num_threads=threads)
-        interpreter.allocate_tensors()
-    except (ValueError, RuntimeError, SystemError) as error:
-        raise ModelError(f"{runtime} cannot run {path}: {error}; run: facewire-edge doctor") from error
+    interpreter, _, device = open_interpreter(path, path.read_bytes(), threads, device)
     taken = [(d["shape"].tolist(), np.dtype(d["dtype"])) for d in interpreter.get_input_details()]
     given = [d["shape"].tolist() for d in interpreter.get_output_details()]
     if len(taken) != 1 or len(taken[0][0]) != 4 or taken[0][1] != np.uint8 or tuple(map(len, given)) not in ORDERS:
         raise ModelError(
             f"{path} takes {taken} and gives {given}, expected one uint8 picture and boxes, classes, scores, count"
         )
-    return interpreter
+    return interpreter, device

@@ -99,7 +99,8 @@ def open_rtsp(url: str) -> OpenCvCamera:
     if not capture.isOpened():
         capture.release()
         raise HardwareError(
-            f"no answer from {name} within {OPEN_TIMEOUT_MS / 1000:g} s; check the address and the network"
+            f"no answer from {name} (refused, or none within {OPEN_TIMEOUT_MS / 1000:g} s); check the address, the "
+            "password and the network"
         )
     return OpenCvCamera(capture, name)
 

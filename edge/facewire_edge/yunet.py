@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from facewire_edge.delegate import CPU
 from facewire_edge.errors import ModelError
 from facewire_edge.geometry import Box
 from facewire_edge.types import Detection, Image
@@ -24,6 +25,7 @@ class YuNetDetector:
     """
 
     def __init__(self, path: Path, min_score: float | None = None) -> None:
+        self.device = CPU
         self._detector = _open(path, MIN_SCORE if min_score is None else min_score)
 
     def __call__(self, image: Image) -> list[Detection]:
