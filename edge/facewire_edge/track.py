@@ -1,20 +1,37 @@
-"""Follow faces: detect every N frames, crop from the last landmarks in between, keep ids."""
+"""Follow faces: detect every N frames, crop from the last landmarks in between, keep ids over short losses."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Protocol
+
+import numpy as np
 
 from facewire_edge.detect import FaceDetector
 from facewire_edge.geometry import Box, CropTransform
+from facewire_edge.motion import Motion
 from facewire_edge.smooth import OneEuro
 from facewire_edge.types import Detection, Face, Frame, Image, Points
 
 # A face box (forehead to chin) and the landmark box of the same face overlap by 0.5 to 0.7; of neighbours by less.
 MATCH_IOU = 0.25
-SAME_IOU = 0.5  # two tracks whose landmark boxes overlap by more are one face
+SAME_IOU = 0.5  # two tracks whose landmark boxes overlap by more follow one face
+APART_IOU = 0.05  # below it two faces do not disturb each other's landmarks
+THUMBNAIL_ROWS = 16
+# Difference of two thumbnails by their brightness: 0.7 to 0.8 at cuts in a dark hall, whose moving camera and waving
+# hands stay below 0.4; other clips below 0.2 (2026-11-21).
+CUT = 0.5
+DARK = 32.0  # of 255: darker than this, noise and one lamp make such differences
+# Distances are in face sizes; see Motion.distance.
+TELLING = 0.1  # of two tracks on one face, the one that is farther by this from its own course has gone astray
+AMBIGUOUS_FRAMES = 5  # with no telling difference, before the newer of the two is let go
+JUMP = 0.5  # a track that goes so far in one frame must be confirmed by the detector
+REVIVE = 1.0  # a face that appears so near to where a lost one was, or would be by now, is the lost one
+KEEP_S = 2.0  # how long a lost face is remembered
+SEARCH_EVERY = 3  # frames from one search to the next while a lost face is remembered
 
 
 class LandmarkFinder(Protocol):
@@ -46,15 +63,15 @@ class TrackSettings:
 class _Track:
     id: int
     points: Points  # as the network says: the next crop must not lag behind the face
+    box: Box  # of the points
+    motion: Motion  # stands still while another face is near: it then tells whose landmarks went astray
     score: float
-    presence: float = 1.0
+    presence: float
+    detection: Detection | None
+    smoother: OneEuro | None
     state: str = "new"
-    detection: Detection | None = None
-    smoother: OneEuro | None = None
-
-    @property
-    def box(self) -> Box:
-        return Box.around(self.points)
+    shared: int = 0  # frames for which it has followed the same face as another track
+    doubt: str = ""  # "jump" or "cut": the detector must confirm it
 
 
 class Tracker:
@@ -65,76 +82,143 @@ class Tracker:
         self._landmarks = landmarks
         self._settings = settings
         self._tracks: list[_Track] = []
+        self._lost: list[_Track] = []
         self._next_id = 0
+        self._time_ns = 0
+        self._thumbnail = np.zeros((0, 0, 3), np.int16)
         self._since_detection = settings.detect_every  # so that the first frame is searched
 
     def __call__(self, frame: Frame) -> tuple[tuple[Face, ...], dict[str, float]]:
         """Give the faces of a frame, largest first, and the milliseconds of the stages."""
+        self._time_ns = frame.time_ns
+        self._lost = [t for t in self._lost if frame.time_ns - t.motion.time_ns <= KEEP_S * 1e9]
+        self._watch_for_cut(frame.image)
         detections, detect_ms = self._detect(frame.image)
         start, crop_ns = time.perf_counter_ns(), self._landmarks.crop_ns
-        before = len(self._tracks)
         self._follow(frame.image)
-        self._match(frame.image, detections)
-        self._drop_doubles()
+        if detections is not None:
+            self._match(frame.image, detections)
+        self._settle()
         self._tracks = sorted(self._tracks, key=lambda t: -t.box.area)[: self._settings.max_faces]
-        if len(self._tracks) < before:  # lost one: look for it in the next frame
-            self._since_detection = self._settings.detect_every
-        faces = tuple(self._face(track, frame.time_ns) for track in self._tracks)
+        faces = tuple(self._face(track) for track in self._tracks if not track.shared)
         ms = {"crop": self._landmarks.crop_ns - crop_ns, "landmarks": time.perf_counter_ns() - start}
         return faces, {"detect": detect_ms, **{stage: value / 1e6 for stage, value in ms.items()}}
 
     def reset(self) -> None:
         """Forget all tracks: the next frame is another picture."""
-        self._tracks = []
+        self._tracks, self._lost = [], []
+        self._search_next()
+
+    def _watch_for_cut(self, image: Image) -> None:
+        """After a cut, forget the lost; the detector must confirm the others at once."""
+        step = max(1, image.shape[0] // THUMBNAIL_ROWS)
+        thumbnail = image[::step, ::step].astype(np.int16)
+        before, self._thumbnail = self._thumbnail, thumbnail
+        if before.shape != thumbnail.shape or np.abs(thumbnail - before).mean() > CUT * max(before.mean(), DARK):
+            self._lost = []
+            for track in self._tracks:
+                track.doubt = "cut"
+            self._search_next()
+
+    def _search_next(self) -> None:
         self._since_detection = self._settings.detect_every
 
-    def _detect(self, image: Image) -> tuple[list[Detection], float]:
-        """Search the frame when it is due, or when nothing is followed."""
+    def _detect(self, image: Image) -> tuple[list[Detection] | None, float]:
+        """Search the frame when it is due, or when nothing is followed; else give None."""
         self._since_detection += 1
-        if self._tracks and self._since_detection < self._settings.detect_every:
-            return [], 0.0
+        every = min(self._settings.detect_every, SEARCH_EVERY) if self._lost else self._settings.detect_every
+        if self._tracks and self._since_detection < every:
+            return None, 0.0
         self._since_detection = 0
         start = time.perf_counter_ns()
         detections = self._detector(image)
         return detections, (time.perf_counter_ns() - start) / 1e6
 
     def _follow(self, image: Image) -> None:
-        for track in self._tracks:
+        """Find each track's landmarks around its last ones; let go of those that show no face."""
+        for track in list(self._tracks):
+            before = Motion.of(track.box, self._time_ns)
             track.points, track.presence = self._landmarks(image, self._landmarks.crop_of_landmarks(track.points))
-            track.state, track.detection = "tracked", None
-        self._tracks = [t for t in self._tracks if t.presence >= self._settings.min_presence]
+            track.box, track.state, track.detection = Box.around(track.points), "tracked", None
+            if track.presence < self._settings.min_presence:
+                self._lose(track)
+            elif before.distance_from_last(track.box) > JUMP:
+                track.doubt = "jump"
+                self._search_next()
+
+    def _lose(self, track: _Track) -> None:
+        """Let a track go, remember it unless it is of another scene, and look for its face in the next frame."""
+        self._tracks.remove(track)
+        if track.doubt != "cut":
+            self._lost.append(track)
+        self._search_next()
 
     def _match(self, image: Image, detections: Sequence[Detection]) -> None:
-        """Give each detection, largest first, to the track that it overlaps best; start one where there is none."""
+        """Give detections and tracks to each other, best overlap first; a detection that overlaps none starts one."""
+        pairs = [(d.box.iou(t.box), d, t) for d in detections for t in self._tracks]
         taken: set[int] = set()
-        for detection in sorted(detections, key=lambda d: -d.box.area)[: 2 * self._settings.max_faces]:
-            track = max(self._tracks, key=lambda t: detection.box.iou(t.box), default=None)
-            if track is None or detection.box.iou(track.box) < MATCH_IOU:
-                self._start(image, detection)
-            elif track.id not in taken:  # else a second box on the same face
-                track.detection, track.score = detection, detection.score
-                taken.add(track.id)
+        for iou, detection, track in sorted(pairs, key=lambda pair: -pair[0]):
+            if iou >= MATCH_IOU and id(detection) not in taken and track.detection is None:
+                track.detection, track.score, track.doubt = detection, detection.score, ""
+                taken.add(id(detection))
+        near = {id(d) for iou, d, _ in pairs if iou >= MATCH_IOU}  # a second box on a face that has its own
+        fresh = sorted((d for d in detections if id(d) not in near), key=lambda d: -d.box.area)
+        for detection in fresh[: 2 * self._settings.max_faces]:
+            self._start(image, detection)
+        for track in [t for t in self._tracks if t.doubt]:
+            self._lose(track)
 
     def _start(self, image: Image, detection: Detection) -> None:
+        """Begin to follow a detected face, or go on with a lost one that it must be."""
         points, _ = self._landmarks(image, self._landmarks.crop_of_points5(detection.points5))
         # Once more from what was found: a first crop is only as good as five coarse points.
         points, presence = self._landmarks(image, self._landmarks.crop_of_landmarks(points))
-        if presence < self._settings.min_presence:
+        box = Box.around(points)
+        if presence < self._settings.min_presence or any(box.iou(t.box) > SAME_IOU for t in self._tracks):
             return
         smoother = OneEuro() if self._settings.smooth else None
-        track = _Track(self._next_id, points, detection.score, presence, "new", detection, smoother)
+        motion = Motion.of(box, self._time_ns)
+        track = _Track(self._next_id, points, box, motion, detection.score, presence, detection, smoother)
+        if (lost := self._nearest_lost(box)) is not None:
+            self._lost.remove(lost)
+            track.id, track.state = lost.id, "tracked"
+        else:
+            self._next_id += 1
         self._tracks.append(track)
-        self._next_id += 1
 
-    def _drop_doubles(self) -> None:
-        """Keep the oldest of tracks that have come to follow the same face."""
-        kept: list[_Track] = []
-        for track in sorted(self._tracks, key=lambda t: t.id):
-            if all(track.box.iou(other.box) < SAME_IOU for other in kept):
-                kept.append(track)
-        self._tracks = kept
+    def _nearest_lost(self, box: Box) -> _Track | None:
+        """Give the lost track that this face continues."""
 
-    def _face(self, track: _Track, time_ns: int) -> Face:
+        def distance(track: _Track) -> float:
+            return min(track.motion.distance(box, self._time_ns), track.motion.distance_from_last(box))
+
+        nearest = min(self._lost, key=distance, default=None)
+        return nearest if nearest is not None and distance(nearest) < REVIVE else None
+
+    def _settle(self) -> None:
+        """Part tracks that have come to follow one face; move each on that no other face disturbs."""
+        pairs = [(a, b, a.box.iou(b.box)) for a, b in combinations(sorted(self._tracks, key=lambda t: t.id), 2)]
+        for older, newer, iou in pairs:
+            if iou > SAME_IOU and older in self._tracks and newer in self._tracks:
+                self._part(older, newer)
+        sharing = {newer.id for _, newer, iou in pairs if iou > SAME_IOU}
+        disturbed = {track.id for *pair, iou in pairs if iou >= APART_IOU for track in pair}
+        for track in self._tracks:
+            track.shared = track.shared if track.id in sharing else 0
+            if track.id not in disturbed and not track.doubt:
+                track.motion = track.motion.moved_to(track.box, self._time_ns)
+
+    def _part(self, older: _Track, newer: _Track) -> None:
+        """Of two tracks on one face, keep the one on its own course: the other's face is hidden behind this one."""
+        astray = older.motion.distance(older.box, self._time_ns) - newer.motion.distance(newer.box, self._time_ns)
+        newer.shared += 1
+        if abs(astray) > TELLING:
+            self._lose(older if astray > 0 else newer)
+            newer.shared = 0
+        elif newer.shared > AMBIGUOUS_FRAMES:
+            self._tracks.remove(newer)
+
+    def _face(self, track: _Track) -> Face:
         size = max(track.box.width, track.box.height)
-        points = track.points if track.smoother is None else track.smoother(track.points, time_ns, size)
+        points = track.points if track.smoother is None else track.smoother(track.points, self._time_ns, size)
         return Face(track.id, track.state, track.score, track.presence, points, track.detection)

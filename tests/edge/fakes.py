@@ -32,9 +32,12 @@ class Detector:
 
     def __init__(self) -> None:
         self.calls = 0
+        self.blind = False
 
     def __call__(self, image: Image) -> list[Detection]:
         self.calls += 1
+        if self.blind:
+            return []
         found = [face_of(image, level) for level in GREY_LEVELS]
         return [Detection(box, 0.9, points) for points, box in (f for f in found if f is not None)]
 

@@ -1,9 +1,12 @@
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
+from facewire_edge.geometry import Box
 from facewire_edge.track import Tracker, TrackSettings
-from facewire_edge.types import Face, Frame
+from facewire_edge.types import Detection, Face, Frame
 
 _spec = importlib.util.spec_from_file_location("edge_fakes", Path(__file__).with_name("fakes.py"))
 assert _spec is not None
@@ -75,3 +78,77 @@ def test_smoothing_follows_each_face_for_itself() -> None:
     still, moving = (np.abs(raw[-1][k].landmarks - smooth[-1][k].landmarks).max() for k in (0, 1))
     assert still < 1e-3
     assert 0 < moving < 5
+
+
+def ids_from_left(faces: list[tuple[Face, ...]]) -> list[list[int]]:
+    return [[f.id for f in sorted(found, key=lambda f: f.box.x0)] for found in faces]
+
+
+@pytest.mark.parametrize("front", [0, 1])
+@pytest.mark.parametrize("step", [3, 6])
+def test_faces_that_cross_keep_their_ids(front: int, step: int) -> None:
+    pictures = []
+    for i in range(40):
+        x = 30 + step * i
+        pair = [(x, 50, 30), (240 - x, 50, 30)]  # what is drawn last is in front
+        pictures.append(fakes.picture(*(pair if front else pair[::-1]), width=260))
+    faces, _ = follow(pictures)
+    ids = ids_from_left(faces)
+    meeting = next(i for i, found in enumerate(ids) if len(found) == 1)
+    after = next(found for found in ids[meeting:] if len(found) == 2)
+    assert after == ids[0][::-1]
+
+
+def test_face_behind_something_for_a_moment_keeps_its_id() -> None:
+    pictures = [fakes.picture((50 + i, 50, 0 if 10 <= i < 25 else 30), (150, 50, 28)) for i in range(40)]
+    faces, _ = follow(pictures)
+    assert [len(f) for f in faces[:25]] == [2] * 10 + [1] * 15
+    assert [len(f) for f in faces[27:]] == [2] * 13  # it is searched for in every third frame
+    assert {f.id for f in faces[-1]} == {0, 1}
+
+
+def test_face_that_comes_back_after_a_long_time_is_a_new_one() -> None:
+    pictures = [fakes.picture((50, 50, 0 if 10 <= i < 80 else 30)) for i in range(90)]  # 2.3 s at 30 a second
+    faces, _ = follow(pictures)
+    assert faces[-1][0].id == 1
+
+
+def test_face_of_another_size_at_the_place_of_a_lost_one_is_a_new_one() -> None:
+    sizes = [20] * 5 + [0] * 3 + [70] * 3
+    faces, _ = follow([fakes.picture((100, 50, size)) for size in sizes])
+    assert faces[-1][0].id == 1
+
+
+def test_after_a_cut_what_the_detector_does_not_confirm_is_let_go_at_once() -> None:
+    dark, bright = (np.full((100, 200, 3), level, np.uint8) for level in (10, 90))
+    for image in (dark, bright):
+        image[35:65, 85:115] = 250  # the landmark network goes on to see a face in both scenes
+    detector = fakes.Detector()
+    tracker = Tracker(detector, fakes.Landmarks(), TrackSettings(smooth=False))
+    assert [len(tracker(Frame(dark, i, i * 33_000_000))[0]) for i in range(3)] == [1, 1, 1]
+    detector.blind = True
+    assert tracker(Frame(bright, 3, 99_000_000))[0] == ()
+    assert detector.calls == 2
+
+
+def test_track_that_jumps_must_be_confirmed() -> None:
+    detector = fakes.Detector()
+    tracker = Tracker(detector, fakes.Landmarks(), TrackSettings(smooth=False, detect_every=100))
+    tracker(Frame(fakes.picture((50, 50, 30), width=600, height=300), 0, 0))
+    detector.blind = True
+    huge = fakes.picture(
+        (75, 50, 80), width=600, height=300
+    )  # around the same place: the landmarks leap from 30 px to 80 px
+    assert len(tracker(Frame(huge, 1, 33_000_000))[0]) == 1
+    assert tracker(Frame(huge, 2, 66_000_000))[0] == ()
+
+
+def test_second_box_on_a_followed_face_starts_nothing() -> None:
+    class Doubling(fakes.Detector):  # type: ignore[name-defined,misc]
+        def __call__(self, image: np.ndarray) -> list[Detection]:
+            found = super().__call__(image)
+            return found + [replace(d, box=Box(d.box.x0, d.box.y0 - 40, d.box.x1, d.box.y0)) for d in found]
+
+    tracker = Tracker(Doubling(), fakes.Landmarks(), TrackSettings(detect_every=1))
+    faces = [tracker(Frame(fakes.picture((50, 60, 30)), i, i * 33_000_000))[0] for i in range(5)]
+    assert [[f.id for f in found] for found in faces] == [[0]] * 5
