@@ -13,7 +13,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from facewire_edge.config import EdgeConfig, check, load_config
+from facewire_edge.addresses import KNOWN
+from facewire_edge.config import PREVIEWS, EdgeConfig, check, load_config
 from facewire_edge.errors import run_command
 
 PROG = "facewire-edge"
@@ -66,7 +67,7 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--input", help="rpi, usb, usb:N, /dev/videoN, rtsp://..., FILE, FOLDER, - or replay")
     parser.add_argument("--model", help="landmark model (.tflite); default: the shipped one")
     parser.add_argument("--detector", help="detector (.tflite); default: the shipped one")
-    parser.add_argument("--sink", action="append", help="stdout, jsonl:FILE or udp://HOST:PORT; repeatable")
+    parser.add_argument("--sink", action="append", help=f"{KNOWN}; repeatable")
     parser.add_argument("--max-faces", type=int, help="the largest faces are kept (5)")
     parser.add_argument("--detect-every", type=int, help="frames from one search to the next (10)")
     parser.add_argument("--min-score", type=float, help="of a detection, 0 to 1; default: the card's")
@@ -85,6 +86,7 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", help="name of this camera in the messages (cam0)")
     waiting = "wait for a camera that is absent at the start, instead of ending with 3"
     parser.add_argument("--wait-camera", action="store_true", default=None, help=waiting)
+    parser.add_argument("--preview", nargs="?", const=PREVIEWS[0], choices=PREVIEWS, help="show pictures on ws://")
 
 
 def _run_loop(arguments: argparse.Namespace) -> None:
@@ -100,7 +102,7 @@ def resolve(arguments: argparse.Namespace) -> EdgeConfig:
         UsageError: see :func:`facewire_edge.config.check`.
 
     """
-    flags = {f.name: getattr(arguments, f.name) for f in fields(EdgeConfig)}
+    flags = {f.name: getattr(arguments, f.name, None) for f in fields(EdgeConfig)}
     given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in flags.items() if v is not None}
     return check(replace(load_config(arguments.config), **given))
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 
+from facewire_edge.access import check_access
+from facewire_edge.addresses import KNOWN, parse_sink
 from facewire_edge.delegate import check_device
 from facewire_edge.errors import UsageError
 from facewire_edge.settings import load_settings
@@ -12,9 +15,25 @@ from facewire_edge.settings import load_settings
 MODELS = Path(__file__).parent / "models"
 
 
+PREVIEWS = ("plain", "blurred")
+
+
+@dataclass(frozen=True, slots=True)
+class StreamConfig:
+    """Hold what a long-running sink needs to know: the table ``[stream]`` of the TOML file, which has no flags."""
+
+    token_file: str | None = None  # of the server ws://; or the environment variable FACEWIRE_TOKEN
+    tls_certificate: str | None = None  # PEM; of the server ws://
+    tls_key: str | None = None
+    max_clients: int = 32
+    max_file_mb: float | None = None  # of jsonl, then a new file is begun; default: never
+    keep_files: int = 5  # finished files of jsonl
+    mqtt_landmarks_hz: float = 10.0  # 0: none
+
+
 @dataclass(frozen=True, slots=True)
 class EdgeConfig:
-    """Hold all settings of ``facewire-edge run``; each is a flag and a key of the TOML file."""
+    """Hold all settings of ``facewire-edge run``; each but ``stream`` is a flag and a key of the TOML file."""
 
     input: str = "usb"
     model: str = str(MODELS / "landmarks68_int8.tflite")
@@ -36,6 +55,8 @@ class EdgeConfig:
     device_required: bool = False  # end with 3 where it is missing
     source: str = "cam0"
     wait_camera: bool = False  # begin without the camera
+    preview: str | None = None  # plain or blurred pictures from the server ws://; default: none leaves the board
+    stream: StreamConfig = field(default_factory=StreamConfig)
 
 
 def load_config(path: Path | None) -> EdgeConfig:
@@ -67,5 +88,25 @@ def check(config: EdgeConfig) -> EdgeConfig:
         raise UsageError(f"fps must be above 0, got {config.fps}")
     check_device(config.device)
     if not config.sink:
-        raise UsageError("sink is empty; expected at least one of stdout, jsonl:FILE, udp://HOST:PORT")
+        raise UsageError(f"sink is empty; expected at least one of {KNOWN}")
+    if config.preview not in (None, *PREVIEWS):
+        raise UsageError(f"preview must be one of {', '.join(PREVIEWS)}, got {config.preview!r}")
+    _check_stream(config)
     return config
+
+
+def _check_stream(config: EdgeConfig) -> None:
+    stream, addresses = config.stream, [parse_sink(spec) for spec in config.sink]
+    for name in ("max_clients", "keep_files"):
+        if getattr(stream, name) < 1:
+            raise UsageError(f"stream.{name} must be 1 or more, got {getattr(stream, name)}")
+    if stream.max_file_mb is not None and not 0 < stream.max_file_mb < inf:
+        raise UsageError(f"stream.max_file_mb must be above 0, got {stream.max_file_mb}")
+    if not 0 <= stream.mqtt_landmarks_hz < inf:
+        raise UsageError(f"stream.mqtt_landmarks_hz must be 0 or more, got {stream.mqtt_landmarks_hz}")
+    if (stream.tls_certificate is None) != (stream.tls_key is None):
+        raise UsageError("stream.tls_certificate and stream.tls_key belong together, got one of them; name both")
+    if config.preview and all(address.kind != "ws" for address in addresses):
+        raise UsageError("preview needs a server to show it; add --sink ws://127.0.0.1:8080")
+    for address in addresses:
+        check_access(address, stream.token_file)

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from facewire_edge.addresses import parse_sink
 from facewire_edge.camera import Camera, StillError, is_live, open_camera
 from facewire_edge.config import EdgeConfig
 from facewire_edge.delegate import CPU
@@ -60,10 +61,11 @@ def run(config: EdgeConfig) -> Stats:
         tracker, origin = open_tracker(config)
         manager = stack.enter_context(closing(service_manager()))
         camera = stack.enter_context(closing(open_input(config)))
-        sinks = [stack.enter_context(closing(open_sink(spec))) for spec in config.sink]
+        live = camera.live or config.realtime
+        sinks = [stack.enter_context(closing(open_sink(spec, config, live))) for spec in config.sink]
         monitor = open_monitor(config, camera, sinks, origin, manager)
         stop = stack.enter_context(stoppable())
-        log.info("%s -> %s", without_password(config.input), ", ".join(map(without_password, config.sink)))
+        log.info("%s -> %s", without_password(config.input), ", ".join(str(parse_sink(spec)) for spec in config.sink))
         monitor.ready()
         stats = loop(camera, tracker, sinks, origin, config.frames, monitor, stop)
         monitor.stopping()
@@ -130,7 +132,7 @@ def open_monitor(
         "input": without_password(config.input),
         "model": origin.model,
         "device": origin.device,
-        "sinks": [without_password(spec) for spec in config.sink],
+        "sinks": [str(parse_sink(spec)) for spec in config.sink],
     }
 
     def publish(values: dict[str, Any]) -> None:

@@ -2,124 +2,130 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import socket
 import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+from facewire_edge.addresses import Address, parse_sink
+from facewire_edge.config import EdgeConfig
 from facewire_edge.errors import OutputError, UsageError
+from facewire_edge.jsonl import JsonlSink
 from facewire_edge.message import to_datagrams, to_line
+from facewire_edge.types import Image
 
 log = logging.getLogger(__name__)
 
+MEGABYTE = 1_000_000
+# Sinks that need a library of the extra `stream`: kind -> module, each with open_sink(address, config).
+STREAMS = {"ws": "web", "mqtt": "mqtt", "mqtts": "mqtt", "osc": "osc"}
+
 
 class Sink(Protocol):
-    """Take messages; never keep the loop waiting for a reader."""
+    """Take messages; never keep the loop of a live camera waiting for a reader."""
 
     def publish(self, message: dict[str, Any]) -> None:
-        """Send one message."""
+        """Send one message; it is shared between sinks: read it only."""
 
     def close(self) -> None:
         """Send what is left and release what is held."""
 
 
-def open_sink(spec: str) -> Sink:
+@runtime_checkable
+class Counted(Protocol):
+    """Count what a sink's reader, disk or network did not take."""
+
+    name: str
+    dropped: int
+
+
+@runtime_checkable
+class Viewer(Protocol):
+    """Look at the picture too, for a preview."""
+
+    def look(self, image: Image, message: dict[str, Any]) -> None:
+        """Take the frame that the message is of; at once, and without changing it."""
+
+
+def open_sink(spec: str, config: EdgeConfig | None = None, live: bool = False) -> Sink:
     """Open what ``--sink`` names.
 
+    Behind a live camera, standard output and files get a queue and a thread: a reader that sleeps or a full disk
+    costs messages, not frames. A file's or folder's messages all count: there the loop waits for them to be written.
+
     Raises:
-        UsageError: the name cannot be meant.
+        UsageError: the name cannot be meant, or needs a library that is not installed.
         OutputError: the file or the address cannot be used.
 
     """
-    if spec == "stdout":
-        return StdoutSink()
-    if spec.startswith("jsonl:") and len(spec) > len("jsonl:"):
-        return JsonlSink(Path(spec.removeprefix("jsonl:")))
-    if spec.startswith("udp://"):
-        host, separator, port = spec.removeprefix("udp://").rpartition(":")
-        if separator and host and port.isdigit() and 0 < int(port) < 65536:
-            return UdpSink(host.strip("[]"), int(port))
-    raise UsageError(f"unknown sink {spec!r}; expected stdout, jsonl:FILE or udp://HOST:PORT")
+    address, config = parse_sink(spec), config or EdgeConfig()
+    if address.kind == "udp":
+        return UdpSink(address)
+    if address.kind in STREAMS:
+        return _open_stream(address, config)
+    sink = StdoutSink() if address.kind == "stdout" else _open_file(address, config)
+    if not live:
+        return sink
+    from facewire_edge.queued import Queued
+
+    return Queued(sink, str(address))
+
+
+def dropped(sinks: Sequence[Sink]) -> dict[str, int]:
+    """Give how many messages each sink has lost since start."""
+    return {sink.name: sink.dropped for sink in sinks if isinstance(sink, Counted)}
+
+
+def _open_file(address: Address, config: EdgeConfig) -> JsonlSink:
+    megabytes = config.stream.max_file_mb
+    max_bytes = None if megabytes is None else round(megabytes * MEGABYTE)
+    return JsonlSink(Path(address.path), max_bytes, config.stream.keep_files)
+
+
+def _open_stream(address: Address, config: EdgeConfig) -> Sink:
+    try:
+        module = import_module(f"facewire_edge.{STREAMS[address.kind]}")
+    except ModuleNotFoundError as error:
+        raise UsageError(f"{address} needs {error.name}; run: pip install 'facewire[stream]'") from error
+    opener: Callable[[Address, EdgeConfig], Sink] = module.open_sink
+    return opener(address, config)
 
 
 class StdoutSink:
     """Print one line a message; a reader that goes away ends the run."""
 
     def publish(self, message: dict[str, Any]) -> None:
-        """Print at once: a pipe is otherwise filled in blocks of 8 kB."""
-        sys.stdout.write(to_line(message) + "\n")
-        sys.stdout.flush()
+        """Print at once, past Python's buffer: its lock would be held by a thread that a sleeping reader blocks."""
+        data, target = (to_line(message) + "\n").encode(), sys.stdout.fileno()
+        while data:
+            data = data[os.write(target, data) :]
 
     def close(self) -> None:
         """Leave standard output to the process."""
 
 
-class JsonlSink:
-    """Append whole lines to a file."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-            self._lead = b"\n" if _ends_within_line(path) else b""
-        except OSError as error:
-            raise self._refused(error) from error
-
-    def publish(self, message: dict[str, Any]) -> None:
-        """Append a line; where the disk takes only a part of it, take the part back.
-
-        Raises:
-            OutputError: the disk does not take the line.
-
-        """
-        data = self._lead + to_line(message).encode() + b"\n"
-        try:
-            size = os.fstat(self._file).st_size
-            if os.write(self._file, data) < len(data):
-                os.ftruncate(self._file, size)
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        except OSError as error:
-            raise self._refused(error) from error
-        self._lead = b""
-
-    def close(self) -> None:
-        """Close the file."""
-        os.close(self._file)
-
-    def _refused(self, error: OSError) -> OutputError:
-        reason = error.strerror or str(error)
-        return OutputError(f"cannot write {self._path}: {reason}; free the disk or choose another file")
-
-
-def _ends_within_line(path: Path) -> bool:
-    """Say whether a file's last line was cut off, as by a power cut: the next line must not continue it."""
-    if not path.is_file() or not path.stat().st_size:
-        return False
-    with path.open("rb") as file:
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) != b"\n"
-
-
 class UdpSink:
     """Send one datagram a face; what the network does not take at once is counted and forgotten."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self.failed = 0
+    def __init__(self, address: Address) -> None:
+        self.name = str(address)
+        self.dropped = 0
         try:
-            family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
-        except OSError as error:
-            raise OutputError(f"udp://{host}:{port}: unknown address ({error}); check the name") from error
-        self._address = address
+            found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_DGRAM)[0]
+        except (OSError, UnicodeError) as error:
+            raise OutputError(f"{address}: unknown address ({error}); check the name") from error
+        family, kind, protocol, _, address_there = found
+        self._address: tuple[Any, ...] = address_there
         self._socket = socket.socket(family, kind, protocol)
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
 
     def publish(self, message: dict[str, Any]) -> None:
-        """Send the message's datagrams."""
+        """Send the message's datagrams; the socket's buffer is their queue."""
         for datagram in to_datagrams(message):
             try:
                 self._socket.sendto(datagram, self._address)
@@ -132,6 +138,6 @@ class UdpSink:
 
     def _count(self, error: OSError) -> None:
         """Count a lost datagram; say so for the first, not for thirty a second."""
-        self.failed += 1
-        if self.failed == 1:
-            log.warning("udp: a datagram to %s port %d is lost: %s", *self._address[:2], error.strerror or error)
+        self.dropped += 1
+        if self.dropped == 1:
+            log.warning("%s: a datagram is lost: %s", self.name, error.strerror or error)

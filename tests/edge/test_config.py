@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 from facewire_edge.__main__ import _parser, resolve
-from facewire_edge.config import EdgeConfig, check, load_config
+from facewire_edge.config import EdgeConfig, StreamConfig, check, load_config
 from facewire_edge.errors import UsageError
 
 EXAMPLE = Path(__file__).parents[2] / "edge" / "facewire.toml"
@@ -18,7 +18,8 @@ def test_example_file_holds_the_defaults() -> None:
 
 def test_every_setting_stands_in_the_example_file() -> None:
     text = EXAMPLE.read_text()
-    assert all(f"{name} = " in text for name in EdgeConfig.__dataclass_fields__)
+    names = {*EdgeConfig.__dataclass_fields__, *StreamConfig.__dataclass_fields__} - {"stream"}
+    assert all(f"{name} = " in text for name in names)
 
 
 def test_flag_beats_file_beats_default(tmp_path: Path) -> None:
@@ -46,6 +47,9 @@ def test_unknown_key_names_the_nearest_known_one(tmp_path: Path) -> None:
         (("--min-score", "1.5"), "min_score must be between 0 and 1"),
         (("--fps", "-1"), "fps must be above 0"),
         (("--frames", "0"), "frames must be 1 or more"),
+        (("--sink", "pigeon://h:1"), "unknown sink"),
+        (("--sink", "ws://0.0.0.0:8080"), "needs a token"),
+        (("--preview", "blurred"), "preview needs a server"),
     ],
 )
 def test_value_that_cannot_be_meant_is_refused(flags: tuple[str, ...], words: str) -> None:
@@ -56,3 +60,22 @@ def test_value_that_cannot_be_meant_is_refused(flags: tuple[str, ...], words: st
 def test_empty_sink_list_is_refused() -> None:
     with pytest.raises(UsageError, match="sink is empty"):
         check(EdgeConfig(sink=()))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("max_clients = 0", "stream.max_clients must be 1 or more"),
+        ("max_file_mb = nan", "stream.max_file_mb must be above 0"),
+        ("mqtt_landmarks_hz = -1", "stream.mqtt_landmarks_hz must be 0 or more"),
+        ('tls_key = "a"', "belong together"),
+    ],
+)
+def test_value_of_the_stream_table_that_cannot_be_meant_is_refused(text: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "c.toml").write_text(f"[stream]\n{text}\n")
+    with pytest.raises(UsageError, match=words):
+        resolved("--config", str(tmp_path / "c.toml"))
+
+
+def test_preview_without_a_word_is_the_plain_picture() -> None:
+    assert resolved("--sink", "ws://:8080", "--preview").preview == "plain"

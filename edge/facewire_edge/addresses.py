@@ -1,0 +1,83 @@
+"""What ``--sink`` names: one small language, parsed in one place."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+from facewire_edge.errors import UsageError
+
+KNOWN = (
+    "stdout, jsonl:FILE, udp://HOST:PORT, ws://[HOST]:PORT, mqtt://[USER:PASSWORD@]HOST[:PORT]/PREFIX, osc://HOST:PORT"
+)
+LOOPBACK = "127.0.0.1"
+PORTS = {"mqtt": 1883, "mqtts": 8883}  # the registered ports
+SCHEMES = ("udp", "ws", "mqtt", "mqtts", "osc")
+TOPIC = re.compile(r"[^+#\x00-\x1f]*")  # MQTT 3.1.1, 4.7: wildcards and control characters cannot be published to
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Hold a parsed ``--sink``."""
+
+    kind: str  # stdout, jsonl, udp, ws, mqtt, mqtts or osc
+    host: str = ""
+    port: int = 0
+    path: str = ""  # of jsonl a file, of mqtt the prefix of all topics
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+    def __str__(self) -> str:
+        """Give the address as logs and metrics show it: without user and password."""
+        if self.kind == "stdout":
+            return self.kind
+        if self.kind == "jsonl":
+            return f"jsonl:{self.path}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.kind}://{host}:{self.port}" + (f"/{self.path}" if self.path else "")
+
+
+def parse_sink(spec: str) -> Address:
+    """Parse what ``--sink`` names.
+
+    Raises:
+        UsageError: the text cannot be meant; the message does not repeat a password.
+
+    """
+    if spec == "stdout":
+        return Address("stdout")
+    if spec.startswith("jsonl:") and len(spec) > len("jsonl:") and "\0" not in spec:
+        return Address("jsonl", path=spec.removeprefix("jsonl:"))
+    try:
+        return _parse_url(spec)
+    except ValueError as error:
+        reason = "" if isinstance(error, _NotASinkError) else f" ({error})"
+        raise UsageError(f"unknown sink {hide_password(spec)!r}{reason}; expected {KNOWN}") from None
+
+
+def hide_password(spec: str) -> str:
+    """Give the text without what stands between ``//`` and ``@``."""
+    return re.sub(r"//.*@", "//...@", spec, flags=re.DOTALL)
+
+
+class _NotASinkError(ValueError):
+    """Refuse a text without saying more than what is known."""
+
+
+def _parse_url(spec: str) -> Address:
+    url = urlsplit(spec)
+    kind, host, path = url.scheme, url.hostname or "", unquote(url.path.removeprefix("/")).rstrip("/")
+    port = PORTS.get(kind) if url.port is None else url.port
+    if kind == "ws" and not host:
+        host = LOOPBACK
+    is_mqtt = kind in PORTS
+    if kind not in SCHEMES or not host or not port or url.query or url.fragment or not spec.isprintable():
+        raise _NotASinkError
+    if not is_mqtt and (path or url.username is not None):
+        raise _NotASinkError
+    if not TOPIC.fullmatch(path):
+        raise _NotASinkError
+    user = None if url.username is None else unquote(url.username)
+    password = None if url.password is None else unquote(url.password)
+    return Address(kind, host, port, path, user, password)
