@@ -28,7 +28,11 @@ class Access:
         """Say whether a caller may read; takes the same time for every wrong token."""
         if self.token is None:
             return True
-        return offered is not None and hmac.compare_digest(offered.encode(), self.token.encode())
+        if offered is None:
+            return False
+        return hmac.compare_digest(
+            offered.encode(errors="surrogateescape"), self.token.encode()
+        )  # bytes may be no text
 
     def knows_host(self, host: str) -> bool:
         """Say whether the request's Host may be meant: a foreign name that leads here is a rebinding attack."""

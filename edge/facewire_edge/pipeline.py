@@ -23,7 +23,7 @@ from facewire_edge.landmarks import LandmarkModel
 from facewire_edge.live import Lapse, Link, LiveCamera
 from facewire_edge.message import Origin, encode, encode_event, without_password
 from facewire_edge.notify import ServiceManager, service_manager
-from facewire_edge.publish import Sink, open_sink
+from facewire_edge.publish import Sink, Viewer, open_sink
 from facewire_edge.status import Monitor
 from facewire_edge.stop import stoppable
 from facewire_edge.track import Tracker, TrackSettings
@@ -191,7 +191,11 @@ def _step(
         stats.dropped = camera.dropped
         ms["age"] = (now - frame.time_ns) / 1e6
     result = Result(frame.index, frame.time_ns, width, height, faces, stats.dropped, ms, frame.name)
-    _publish(sinks, encode(result, origin, now, time.time_ns() - now))
+    message = encode(result, origin, now, time.time_ns() - now)
+    _publish(sinks, message)
+    for sink in sinks:
+        if isinstance(sink, Viewer):
+            sink.look(frame.image, message)
     stats.frames += 1
     stats.faces += len(faces)
     return {**ms, "publish": (time.perf_counter_ns() - found) / 1e6}

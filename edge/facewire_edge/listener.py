@@ -1,0 +1,76 @@
+"""Accept connections, no more and no faster than the loop beside can bear."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from ssl import SSLContext
+from typing import cast
+
+from aiohttp import web
+
+from facewire_edge.limits import Bucket
+
+log = logging.getLogger(__name__)
+
+ACCEPT_HZ, ACCEPT_BURST = 20.0, 40  # 0.5 ms each on a Pi, so at most 1 % of a core; several pages open at once
+FIRST_REQUEST_S = 5.0  # a connection that asks for nothing is closed
+HANDSHAKE_S = 5.0
+SEND_BUFFER = 64 * 1024  # bytes of a socket: a second of messages; the kernel's own choice is megabytes that grow old
+BACKLOG = 64
+PAUSE_S = 1.0  # after the system refused a connection: it has no descriptor left
+
+
+class Listener:
+    """Take connections from a listening socket one by one and hand them to aiohttp."""
+
+    def __init__(self, listening: socket.socket, limit: int, tls: SSLContext | None) -> None:
+        self._listening, self._limit, self._tls = listening, limit, tls
+        self._bucket = Bucket(ACCEPT_HZ, ACCEPT_BURST)
+        self._opening: set[asyncio.Task[None]] = set()
+        self._silent: set[asyncio.Protocol] = set()
+
+    def heard(self, protocol: asyncio.Protocol) -> None:
+        """Note that a connection has asked for something."""
+        self._silent.discard(protocol)
+
+    async def run(self, server: web.Server) -> None:
+        """Accept until cancelled; what is beyond the limits waits in the kernel's own queue."""
+        while True:
+            while len(self._opening) + len(server.connections) >= self._limit:
+                await asyncio.sleep(1 / ACCEPT_HZ)
+            await asyncio.sleep(self._bucket.wait_s())
+            await self._accept(server)
+
+    async def _accept(self, server: web.Server) -> None:
+        try:
+            connection, _ = await asyncio.get_running_loop().sock_accept(self._listening)
+        except OSError as error:
+            log.warning("cannot accept a connection: %s", error.strerror or error)
+            await asyncio.sleep(PAUSE_S)
+            return
+        self._bucket.take()
+        task = asyncio.create_task(self._open(connection, server))
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+
+    async def _open(self, connection: socket.socket, server: web.Server) -> None:
+        """Hand a connection over, and see later whether it has asked for anything."""
+        loop = asyncio.get_running_loop()
+        factory = cast("Callable[[], asyncio.Protocol]", server)
+        handshake_s = None if self._tls is None else HANDSHAKE_S
+        with suppress(OSError, TimeoutError):  # a handshake that fails is the client's affair
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+            _, protocol = await loop.connect_accepted_socket(
+                factory, connection, ssl=self._tls, ssl_handshake_timeout=handshake_s
+            )
+            self._silent.add(protocol)
+            loop.call_later(FIRST_REQUEST_S, self._close_silent, protocol)
+
+    def _close_silent(self, protocol: asyncio.Protocol) -> None:
+        if protocol in self._silent:
+            self._silent.discard(protocol)
+            cast(web.RequestHandler, protocol).force_close()

@@ -1,0 +1,245 @@
+"""What the server ws:// answers: the page, the streams, health and metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Protocol
+
+from aiohttp import WSMsgType, web
+from aiohttp.typedefs import Handler, Middleware
+
+from facewire_edge.access import Access, is_same_origin
+from facewire_edge.health import Health
+from facewire_edge.hub import Hub, Mailbox
+from facewire_edge.limits import Bucket
+from facewire_edge.metrics import Metrics
+from facewire_edge.schema import SCHEMAS
+
+log = logging.getLogger(__name__)
+
+COOKIE = "facewire_token"
+OPEN_PATHS = frozenset({"/healthz", "/readyz"})  # they say ok or not, and no more
+REQUESTS_HZ, REQUESTS_BURST = 50.0, 100  # of all clients together; a page needs 5 to open
+HEARD_HZ, HEARD_BURST = 2.0, 20  # messages from one WebSocket client: we read none, some clients send pings
+MAX_HEARD_BYTES = 1024
+SEND_S = 10.0  # a client that takes nothing for so long is gone
+HEARTBEAT_S = 20.0
+BOUNDARY = "frame"
+PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
+    "connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Server": "facewire",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+class Pictures(Protocol):
+    """Give preview pictures; see :class:`facewire_edge.web.PreviewFeed`."""
+
+    async def next(self) -> bytes:
+        """Wait for a new JPEG."""
+
+
+@dataclass(slots=True, eq=False)
+class Board:
+    """Hold what the answers are made of."""
+
+    hub: Hub
+    health: Health
+    metrics: Metrics
+    access: Access
+    pictures: Pictures | None = None  # None: no picture leaves the board
+
+
+BOARD: web.AppKey[Board] = web.AppKey("board", Board)
+
+
+def application(board: Board, heard: Callable[[asyncio.Protocol], None]) -> web.Application:
+    """Build the application; ``heard`` is told of each connection that asks for something."""
+    app = web.Application(middlewares=[_guard(board.access, Bucket(REQUESTS_HZ, REQUESTS_BURST), heard)])
+    app[BOARD] = board
+    routes = {
+        "/": _page,
+        "/ws": _websocket,
+        "/events": _events,
+        "/schema/{name}": _schema,
+        "/stream.mjpg": _stream,
+        "/healthz": _healthz,
+        "/readyz": _readyz,
+        "/metrics": _metrics,
+    }
+    app.add_routes([web.get(path, handler) for path, handler in routes.items()])
+    app.on_response_prepare.append(_add_headers)
+    return app
+
+
+def _guard(access: Access, bucket: Bucket, heard: Callable[[asyncio.Protocol], None]) -> Middleware:
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        heard(request.protocol)
+        if not bucket.take():
+            return _refusal(429, "too many requests; try again in a second")
+        if not access.knows_host(request.host):
+            return _refusal(403, "this server answers to 127.0.0.1 and localhost")
+        if request.path not in OPEN_PATHS and (refusal := _admit(request, access)):
+            return refusal
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            return _refusal(error.status, error.reason)
+        except (ConnectionError, TimeoutError):
+            raise ConnectionResetError from None  # the client is gone: nobody to answer
+        except Exception:  # a bug of ours: the log has it, the client does not
+            log.exception("the server failed on a request")
+            return _refusal(500, "internal error")
+
+    return guard
+
+
+def _admit(request: web.Request, access: Access) -> web.StreamResponse | None:
+    """Let a caller in who shows the token; take it from a page's address into a cookie at once."""
+    shown = request.headers.get("Authorization", "").removeprefix("Bearer ") or request.query.get("token")
+    if not access.permits(shown or request.cookies.get(COOKIE)):
+        refusal = _refusal(401, "a token is needed: open /?token=TOKEN, or send Authorization: Bearer TOKEN")
+        refusal.headers["WWW-Authenticate"] = "Bearer"
+        return refusal
+    # A cookie, or a rule without a token, would let any page that this browser visits read along.
+    if (access.token is None or not shown) and not is_same_origin(request.headers.get("Origin"), request.host):
+        return _refusal(403, "this origin may not read; show the token")
+    if request.path != "/" or "token" not in request.query or access.token is None:
+        return None
+    answer = web.Response(status=303, headers={"Location": "/"})
+    answer.set_cookie(COOKIE, access.token, httponly=True, samesite="Strict", secure=request.secure)
+    return answer
+
+
+def _refusal(status: int, reason: str) -> web.Response:
+    answer = web.Response(status=status, text=reason + "\n")
+    answer.force_close()
+    return answer
+
+
+async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(HEADERS)
+
+
+async def _page(_: web.Request) -> web.Response:
+    return web.Response(text=files("facewire_edge").joinpath("page.html").read_text(), content_type="text/html")
+
+
+async def _schema(request: web.Request) -> web.Response:
+    """Give the lines between the points of a known schema."""
+    schema = SCHEMAS.get(request.match_info["name"])
+    if schema is None:
+        raise web.HTTPNotFound
+    return web.json_response(schema.to_dict())
+
+
+async def _healthz(request: web.Request) -> web.Response:
+    alive = request.app[BOARD].health.is_alive(time.monotonic())
+    return web.json_response({"alive": alive}, status=200 if alive else 503)
+
+
+async def _readyz(request: web.Request) -> web.Response:
+    obstacle = request.app[BOARD].health.obstacle(time.monotonic())
+    return web.json_response({"ready": obstacle is None, "reason": obstacle}, status=503 if obstacle else 200)
+
+
+async def _metrics(request: web.Request) -> web.Response:
+    board = request.app[BOARD]
+    return web.Response(
+        body=board.metrics.text(board.hub.clients), headers={"Content-Type": "text/plain; version=0.0.4"}
+    )
+
+
+async def _websocket(request: web.Request) -> web.StreamResponse:
+    board = request.app[BOARD]
+    if board.hub.is_full:
+        raise web.HTTPServiceUnavailable(reason="too many readers")
+    socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, max_msg_size=MAX_HEARD_BYTES, compress=False)
+    await socket.prepare(request)
+    with board.hub.client() as mailbox:
+        sender = asyncio.create_task(_send(socket, mailbox, request))
+        try:
+            await _listen(socket)
+        finally:
+            sender.cancel()
+            with suppress(asyncio.CancelledError, ConnectionError, TimeoutError):
+                await sender
+    return socket
+
+
+async def _send(socket: web.WebSocketResponse, mailbox: Mailbox, request: web.Request) -> None:
+    """Send lines until the client is gone; one that takes nothing for a while is cut off."""
+    try:
+        while True:
+            line = await mailbox.get()
+            async with asyncio.timeout(SEND_S):
+                await socket.send_str(line)
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()
+
+
+async def _listen(socket: web.WebSocketResponse) -> None:
+    """Read and forget what a client says, until it goes or says too much."""
+    heard = Bucket(HEARD_HZ, HEARD_BURST)
+    async for message in socket:
+        if message.type is WSMsgType.ERROR or not heard.take():
+            await socket.close(code=1008, message=b"this server only speaks")
+
+
+async def _events(request: web.Request) -> web.StreamResponse:
+    """Stream server-sent events."""
+    board = request.app[BOARD]
+    if board.hub.is_full:
+        raise web.HTTPServiceUnavailable(reason="too many readers")
+    answer = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+    await answer.prepare(request)
+    with board.hub.client() as mailbox:
+        await _write(answer, b"retry: 1000\n\n")
+        while True:
+            await _write(answer, await _event(mailbox))
+    return answer
+
+
+async def _event(mailbox: Mailbox) -> bytes:
+    """Give the next event; a comment after a long silence shows whether the client is still there."""
+    try:
+        async with asyncio.timeout(HEARTBEAT_S):
+            return f"data: {await mailbox.get()}\n\n".encode()
+    except TimeoutError:
+        return b": silence\n\n"
+
+
+async def _stream(request: web.Request) -> web.StreamResponse:
+    """Stream preview pictures, one JPEG after the other."""
+    board = request.app[BOARD]
+    if board.pictures is None:
+        raise web.HTTPNotFound(reason="no picture leaves this board; see --preview")
+    answer = web.StreamResponse(headers={"Content-Type": f"multipart/x-mixed-replace; boundary={BOUNDARY}"})
+    await answer.prepare(request)
+    while True:
+        jpeg = await board.pictures.next()
+        head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
+        await _write(answer, head.encode() + jpeg + b"\r\n")
+
+
+async def _write(answer: web.StreamResponse, data: bytes) -> None:
+    """Write within the time that a living client needs.
+
+    Raises:
+        TimeoutError: it takes nothing.
+
+    """
+    async with asyncio.timeout(SEND_S):
+        await answer.write(data)
