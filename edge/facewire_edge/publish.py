@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import socket
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -13,12 +11,11 @@ from typing import Any, Protocol, runtime_checkable
 
 from facewire_edge.addresses import Address, parse_sink
 from facewire_edge.config import EdgeConfig
-from facewire_edge.errors import OutputError, UsageError
+from facewire_edge.datagrams import Datagrams
+from facewire_edge.errors import UsageError
 from facewire_edge.jsonl import JsonlSink
 from facewire_edge.message import to_datagrams, to_line
 from facewire_edge.types import Image
-
-log = logging.getLogger(__name__)
 
 MEGABYTE = 1_000_000
 # Sinks that need a library of the extra `stream`: kind -> module, each with open_sink(address, config).
@@ -40,7 +37,10 @@ class Counted(Protocol):
     """Count what a sink's reader, disk or network did not take."""
 
     name: str
-    dropped: int
+
+    @property
+    def dropped(self) -> int:
+        """Give the number since start."""
 
 
 @runtime_checkable
@@ -109,35 +109,22 @@ class StdoutSink:
 
 
 class UdpSink:
-    """Send one datagram a face; what the network does not take at once is counted and forgotten."""
+    """Send one datagram a face."""
 
     def __init__(self, address: Address) -> None:
         self.name = str(address)
-        self.dropped = 0
-        try:
-            found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_DGRAM)[0]
-        except (OSError, UnicodeError) as error:
-            raise OutputError(f"{address}: unknown address ({error}); check the name") from error
-        family, kind, protocol, _, address_there = found
-        self._address: tuple[Any, ...] = address_there
-        self._socket = socket.socket(family, kind, protocol)
-        self._socket.setblocking(False)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        self._datagrams = Datagrams(address)
+
+    @property
+    def dropped(self) -> int:
+        """Give how many datagrams the network did not take."""
+        return self._datagrams.lost
 
     def publish(self, message: dict[str, Any]) -> None:
-        """Send the message's datagrams; the socket's buffer is their queue."""
+        """Send the message's datagrams."""
         for datagram in to_datagrams(message):
-            try:
-                self._socket.sendto(datagram, self._address)
-            except OSError as error:  # a full buffer, an unreachable host: the next frame is more useful than this one
-                self._count(error)
+            self._datagrams.send(datagram)
 
     def close(self) -> None:
         """Close the socket."""
-        self._socket.close()
-
-    def _count(self, error: OSError) -> None:
-        """Count a lost datagram; say so for the first, not for thirty a second."""
-        self.dropped += 1
-        if self.dropped == 1:
-            log.warning("%s: a datagram is lost: %s", self.name, error.strerror or error)
+        self._datagrams.close()
