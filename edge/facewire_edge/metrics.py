@@ -58,7 +58,7 @@ class Metrics:
         if "state" in message:
             for state in {*STATES, str(message["state"])}:
                 self._state.labels(state).set(state == message["state"])
-        for name, count in message.get("sinks", {}).items():
+        for name, count in message.get("sink_drops", {}).items():
             self._sink_totals.setdefault(name, Growing(self._sinks.labels(name))).set(count)
         if board := message.get("board"):
             self._take_board(board)

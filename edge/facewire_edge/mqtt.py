@@ -63,7 +63,8 @@ class MqttSink:
         self._summary = Summary(clock())
         self._state_limit = Bucket(STATE_HZ, 1, clock)
         self._landmarks_limit = Bucket(landmarks_hz, 1, clock) if landmarks_hz else None
-        self._client = self._start()
+        self._client = self._new_client()
+        self._client.loop_start()  # last: its thread may call back at once
 
     def publish(self, message: dict[str, Any]) -> None:
         """Publish what is due.
@@ -92,7 +93,7 @@ class MqttSink:
         if connected:  # else it may wait for a name server: it is a daemon thread
             self._client.loop_stop()
 
-    def _start(self) -> Client:
+    def _new_client(self) -> Client:
         address = self._address
         client = Client(CallbackAPIVersion.VERSION2)
         if address.user is not None:
@@ -108,7 +109,6 @@ class MqttSink:
         client.connect_timeout = CONNECT_S
         client.reconnect_delay_set(*RECONNECT_S)
         client.connect_async(address.host, address.port, KEEP_ALIVE_S)
-        client.loop_start()
         return client
 
     def _send(self, topic: str, payload: str, retain: bool = False) -> None:

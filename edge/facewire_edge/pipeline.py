@@ -28,6 +28,7 @@ from facewire_edge.status import Monitor
 from facewire_edge.stop import stoppable
 from facewire_edge.track import Tracker, TrackSettings
 from facewire_edge.types import Frame, Result
+from facewire_edge.upkeep import Upkeep, open_upkeep
 
 log = logging.getLogger(__name__)
 
@@ -63,11 +64,13 @@ def run(config: EdgeConfig) -> Stats:
         camera = stack.enter_context(closing(open_input(config)))
         live = camera.live or config.realtime
         sinks = [stack.enter_context(closing(open_sink(spec, config, live))) for spec in config.sink]
-        monitor = open_monitor(config, camera, sinks, origin, manager)
+        load = partial(open_tracker, config)
+        upkeep = stack.enter_context(open_upkeep(config, sinks, load, lambda: monitor.repeat())) if live else None
+        monitor = open_monitor(config, camera, sinks, origin, manager, upkeep)
         stop = stack.enter_context(stoppable())
         log.info("%s -> %s", without_password(config.input), ", ".join(str(parse_sink(spec)) for spec in config.sink))
         monitor.ready()
-        stats = loop(camera, tracker, sinks, origin, config.frames, monitor, stop)
+        stats = loop(camera, tracker, sinks, origin, config.frames, monitor, stop, upkeep)
         monitor.stopping()
         log.info("ended: %d frames, %d faces, %d dropped", stats.frames, stats.faces, stats.dropped)
         return stats
@@ -125,7 +128,12 @@ def open_input(config: EdgeConfig) -> Camera | LiveCamera:
 
 
 def open_monitor(
-    config: EdgeConfig, camera: Camera | LiveCamera, sinks: Sequence[Sink], origin: Origin, manager: ServiceManager
+    config: EdgeConfig,
+    camera: Camera | LiveCamera,
+    sinks: Sequence[Sink],
+    origin: Origin,
+    manager: ServiceManager,
+    upkeep: Upkeep | None = None,
 ) -> Monitor:
     """Build what tells of the loop's state; a message of each file's beginning and end would only be in the way."""
     facts = {
@@ -137,7 +145,8 @@ def open_monitor(
 
     def publish(values: dict[str, Any]) -> None:
         if camera.live:
-            _publish(sinks, _event("status", origin, **values, **facts))
+            more = {} if upkeep is None else upkeep.facts()
+            _publish(sinks, _event("status", origin, **{**values, **facts, **more}))
 
     asked = f"{config.device} was asked for, the models run on {origin.device}"
     return Monitor(publish, manager, "" if origin.device == config.device else asked)
@@ -151,10 +160,13 @@ def loop(
     frames: int | None = None,
     monitor: Monitor | None = None,
     stop: Callable[[], bool] = lambda: False,
+    upkeep: Upkeep | None = None,
 ) -> Stats:
     """Publish a message for every frame until the end of the input or of the wanted number, or until ``stop``."""
     stats = Stats()
     while not stop() and (frames is None or stats.frames < frames):
+        if upkeep is not None:
+            origin = upkeep(tracker, origin)
         start = time.perf_counter_ns()
         try:
             frame = camera.read()

@@ -44,6 +44,10 @@ class Monitor:
         elif time.monotonic() >= self._due:
             self._tell(link)
 
+    def repeat(self) -> None:
+        """Say the state again."""
+        self._tell(self._last)
+
     def ready(self) -> None:
         """Say that the loop begins, with or without a camera."""
         self._manager.tell("READY=1")

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 
 from facewire_edge.detect import FaceDetector
+from facewire_edge.errors import ModelError
 from facewire_edge.geometry import Box, CropTransform
 from facewire_edge.motion import Motion
 from facewire_edge.smooth import OneEuro
@@ -32,6 +33,7 @@ JUMP = 0.5  # a track that goes so far in one frame must be confirmed by the det
 REVIVE = 1.0  # a face that appears so near to where a lost one was, or would be by now, is the lost one
 KEEP_S = 2.0  # how long a lost face is remembered
 SEARCH_EVERY = 3  # frames from one search to the next while a lost face is remembered
+REHEARSAL_PX = 128
 
 
 class LandmarkFinder(Protocol):
@@ -78,6 +80,7 @@ class Tracker:
     """Turn frames into faces."""
 
     def __init__(self, detector: FaceDetector, landmarks: LandmarkFinder, settings: TrackSettings) -> None:
+        self.slowdown = 1  # so many times more rarely does the detector run; for a hot board
         self._detector = detector
         self._landmarks = landmarks
         self._settings = settings
@@ -104,6 +107,26 @@ class Tracker:
         ms = {"crop": self._landmarks.crop_ns - crop_ns, "landmarks": time.perf_counter_ns() - start}
         return faces, {"detect": detect_ms, **{stage: value / 1e6 for stage, value in ms.items()}}
 
+    def take_models(self, other: Tracker, keep_faces: bool) -> None:
+        """Go on with another tracker's models and settings; keep the faces if the points mean the same."""
+        self._detector, self._landmarks, self._settings = other._detector, other._landmarks, other._settings
+        if not keep_faces:
+            self.reset()
+
+    def rehearse(self) -> None:
+        """Run both models once on a grey picture.
+
+        Raises:
+            ModelError: the answer is no number.
+
+        """
+        grey = np.full((REHEARSAL_PX, REHEARSAL_PX, 3), 127, np.uint8)
+        self._detector(grey)
+        points5 = np.array([[40, 40], [88, 40], [64, 64], [45, 88], [83, 88]], np.float32)
+        points, presence = self._landmarks(grey, self._landmarks.crop_of_points5(points5))
+        if not np.isfinite(points).all() or not np.isfinite(presence):
+            raise ModelError("the landmark model answers a grey picture with no numbers; convert it again")
+
     def reset(self) -> None:
         """Forget all tracks: the next frame is another picture."""
         self._tracks, self._lost = [], []
@@ -127,7 +150,7 @@ class Tracker:
         """Search the frame when it is due, or when nothing is followed; else give None."""
         self._since_detection += 1
         every = min(self._settings.detect_every, SEARCH_EVERY) if self._lost else self._settings.detect_every
-        if self._tracks and self._since_detection < every:
+        if self._since_detection < (every if self._tracks else 1) * self.slowdown:
             return None, 0.0
         self._since_detection = 0
         start = time.perf_counter_ns()

@@ -12,17 +12,17 @@ def status(state: str) -> dict[str, str]:
 
 def test_loop_that_speaks_is_alive_and_a_silent_one_is_not() -> None:
     health = Health(heard_s=0.0)
-    assert health.is_alive(10.0)
-    assert not health.is_alive(20.0)
-    health.take({"type": "error"}, 20.0)
-    assert health.is_alive(30.0)
+    assert health.is_alive(20.0)
+    assert not health.is_alive(30.0)
+    health.take({"type": "error"}, 30.0)
+    assert health.is_alive(50.0)
 
 
 def test_loop_that_waits_for_a_camera_is_alive_and_not_ready() -> None:
     health = Health(heard_s=0.0)
     health.take(FACES, 1.0)
     health.take(status("no-camera"), 2.0)
-    assert health.is_alive(1000.0)
+    assert health.is_alive(12.0)
     assert health.obstacle(2.0) == "no-camera"
 
 

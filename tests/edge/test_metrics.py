@@ -46,8 +46,8 @@ def test_status_gives_state_sinks_and_board() -> None:
     board = {"temperature_c": 61.5, "slowdown": 2, "throttled": {"under-voltage": True, "throttled": False}}
     found = values(
         {"type": "status", "state": "starting"},
-        {"type": "status", "state": "running", "sinks": {"stdout": 3}, "board": board},
-        {"type": "status", "sinks": {"stdout": 7}},
+        {"type": "status", "state": "running", "sink_drops": {"stdout": 3}, "board": board},
+        {"type": "status", "sink_drops": {"stdout": 7}},
         {"type": "error"},
     )
     assert (found['facewire_state{state="running"}'], found['facewire_state{state="starting"}']) == (1, 0)
