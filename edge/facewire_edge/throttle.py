@@ -50,6 +50,8 @@ def slowdown(before: int, reading: Reading) -> int:
     """Give how many times more rarely the detector runs: rises at once, falls only when it is clearly cooler."""
     if any(reading.throttled().get(name) for name in HOT):
         return STEPS[0][1]
+    if reading == Reading():  # a sensor that is asleep for a moment
+        return before
     if reading.temperature_c is None:
         return 1
     wanted = _step(reading.temperature_c)

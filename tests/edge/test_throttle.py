@@ -14,7 +14,8 @@ THROTTLED = "devices/platform/soc/soc:firmware/get_throttled"
 
 def write(root: Path, name: str, text: str) -> None:
     (root / name).parent.mkdir(parents=True, exist_ok=True)
-    (root / name).write_text(text)
+    (root / "new").write_text(text)  # at once, as the kernel's files are
+    (root / "new").replace(root / name)
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +67,8 @@ def test_board_without_sensors_is_never_slowed(tmp_path: Path) -> None:
         (1, Reading(50.0, 0b0100), 8),  # the firmware knows better
         (1, Reading(50.0, 0b0001), 1),  # under-voltage is no heat
         (1, Reading(50.0, 0b0100 << 16), 1),  # was throttled since the start, is not now
-        (8, Reading(None), 1),
+        (8, Reading(None), 8),
+        (8, Reading(None, 0), 1),
     ],
 )
 def test_slowdown_rises_at_once_and_falls_when_it_is_clearly_cooler(before: int, reading: Reading, after: int) -> None:
