@@ -18,9 +18,9 @@ from facewire_edge.interpreter import load_model
 from facewire_edge.types import Detection, Image
 from facewire_train.augment import augment_off_face, jitter, photometric
 from facewire_train.config import AugmentConfig
-from facewire_train.datasets import IMAGE_SUFFIXES, Sample, read_dataset
+from facewire_train.datasets import IMAGE_SUFFIXES, Sample, find_format, names_format, read_dataset
 from facewire_train.evaluate import truth5_crop
-from facewire_train.images import read_image
+from facewire_train.images import image_bytes, read_image
 from facewire_train.samples import cut_off_face
 from numpy.typing import NDArray
 
@@ -82,16 +82,13 @@ class Inputs:
 
 
 def file_hash(path: Path) -> str:
-    """Give the SHA-256 of a file's bytes."""
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise DataError(f"cannot read image {path}: {error.strerror}") from error
+    """Give the SHA-256 of an image's bytes."""
+    return hashlib.sha256(image_bytes(path)).hexdigest()
 
 
 def is_labelled(path: Path) -> bool:
     """Say whether a folder is a labelled set rather than loose images."""
-    return any((path / name).is_file() for name in ("dataset.toml", "faces.jsonl")) or any(path.rglob("*.pts"))
+    return names_format(path) or (path.is_dir() and find_format(path) is not None)
 
 
 def image_files(path: Path) -> tuple[Path, ...]:

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from facewire_edge.errors import DataError
 from facewire_edge.schema import IBUG68
-from facewire_train.datasets import read_dataset, read_pts
+from facewire_train.datasets import read_dataset
 from facewire_train.images import read_image
+from facewire_train.pts import read_pts
 
 HEADER = 'format = 1\nname = "mine"\nschema = "{schema}"\nterms = "free"\n'
 FIVE = [[10, 10], [20, 10], [15, 15], [11, 20], [19, 20]]

@@ -1,4 +1,4 @@
-"""Read images as RGB."""
+"""Read images as RGB: files, and pictures that lie in a row of a table."""
 
 from pathlib import Path
 
@@ -7,21 +7,64 @@ import numpy as np
 from facewire_edge.errors import DataError
 from numpy.typing import NDArray
 
+ROW_MARK = "#"  # `training.csv#4711`: the picture in the row that starts at this byte of the table
+
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """Read an image file as (H, W, 3) uint8 RGB.
+    """Read an image file, or a table's row, as (H, W, 3) uint8 RGB.
 
     Raises:
         DataError: the file is missing or is no image.
 
     """
-    try:
-        data = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise DataError(f"cannot read image {path}: {error.strerror}") from error
+    data = np.frombuffer(image_bytes(path), np.uint8)
+    if is_row(path):
+        grey = row_pixels(data.tobytes().decode("utf-8", errors="replace"), str(path))
+        return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), dtype=np.uint8)
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
     if image is None:
         raise DataError(
             f"{path} is no image that OpenCV can read ({len(data)} bytes); replace it or take it off the list"
         )
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def image_bytes(path: Path) -> bytes:
+    """Give an image's bytes as they are stored: of the file, or the last cell of its row.
+
+    Raises:
+        DataError: the file cannot be read.
+
+    """
+    try:
+        if not is_row(path):
+            return path.read_bytes()
+        name, _, start = path.name.rpartition(ROW_MARK)
+        with path.with_name(name).open("rb") as table:
+            table.seek(int(start))
+            return table.readline().rsplit(b",", 1)[-1]
+    except OSError as error:
+        raise DataError(f"cannot read image {path}: {error.strerror}") from error
+
+
+def is_row(path: Path) -> bool:
+    """Say whether a path names a picture in a table."""
+    return f".csv{ROW_MARK}" in path.name
+
+
+def row_pixels(cell: str, where: str) -> NDArray[np.uint8]:
+    """Give the square grey picture (S, S) of a cell of numbers.
+
+    Raises:
+        DataError: the numbers are no square picture.
+
+    """
+    text = cell.strip().strip('"')
+    try:
+        values = np.array(text.split(), dtype=np.int64)
+    except ValueError as error:
+        raise DataError(f"{where}: the picture's cell holds something that is no number ({error})") from error
+    side = int(np.sqrt(len(values)))
+    if not side or side * side != len(values) or values.min() < 0 or values.max() > 255:
+        raise DataError(f"{where}: {len(values)} pixels, expected a square of numbers from 0 to 255 (96x96)")
+    return np.asarray(values.reshape(side, side), dtype=np.uint8)

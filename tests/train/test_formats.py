@@ -1,0 +1,181 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from facewire_edge.errors import DataError, UsageError
+from facewire_edge.schema import POINTS5, WFLW98
+from facewire_train.datasets import find_format, read_dataset, read_labels
+from facewire_train.images import read_image
+from facewire_train.kaggle import KAGGLE15
+
+from tests.train.made_sets import (
+    SIDE,
+    WRITERS,
+    face_points,
+    write_coco,
+    write_kaggle,
+    write_mtfl,
+    write_pts,
+    write_wflw,
+)
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_format_is_detected_and_its_images_can_be_read(tmp_path: Path, name: str) -> None:
+    folder = WRITERS[name](tmp_path / "set")
+    assert find_format(folder) == name
+    data = read_dataset(folder)
+    assert data.samples
+    assert data.fingerprint == read_dataset(Path(f"{folder}:{name}")).fingerprint
+    for sample in data.samples:
+        assert read_image(sample.image).shape == (SIDE, SIDE, 3)
+        assert sample.points.shape == (data.schema.n, 2)
+
+
+def test_wflw_line_gives_points_box_attributes_and_split(tmp_path: Path) -> None:
+    data = read_labels(write_wflw(tmp_path))
+    assert data.schema is WFLW98
+    sample = data.split("test")[1]
+    assert np.allclose(sample.points, face_points(98, 4))
+    assert (sample.box.x0, sample.box.y1) == (20, 80)
+    assert sample.attributes == {
+        "pose": 1, "expression": 0, "illumination": 0, "make_up": 0, "occlusion": 0, "blur": 0
+    }  # fmt: skip
+    assert sample.subset == "0--Parade"
+
+
+def test_wflw_list_without_boxes_gives_the_tight_box(tmp_path: Path) -> None:
+    sample = read_labels(write_wflw(tmp_path, boxes=False)).samples[0]
+    assert sample.box.x0 == sample.points[:, 0].min()
+
+
+@pytest.mark.parametrize("attributes", [True, False])
+def test_mtfl_lists_of_both_layouts_give_the_same_points(tmp_path: Path, attributes: bool) -> None:
+    data = read_labels(write_mtfl(tmp_path, attributes=attributes))
+    first = data.split("train")[0]
+    assert data.schema is POINTS5
+    assert np.allclose(first.points, face_points(5, 0))
+    assert first.subject == "Person_Of_A"
+    assert len(data.split("test")) == 3
+    if attributes:
+        assert first.attributes == {"gender": 1, "smile": 2, "glasses": 2, "pose": 3}
+    else:
+        assert first.box.x1 == 80
+
+
+def test_kaggle_row_with_empty_cells_keeps_what_it_knows(tmp_path: Path) -> None:
+    data = read_labels(write_kaggle(tmp_path))
+    assert data.schema is KAGGLE15
+    assert [int(np.isfinite(s.points).all(axis=1).sum()) for s in data.samples] == [15, 4, 15, 4]
+    expected = np.random.default_rng(1).integers(0, 256, (SIDE, SIDE))
+    assert (read_image(data.samples[1].image)[:, :, 0] == expected).all()
+
+
+def test_kaggle_names_swap_left_and_right_in_the_mirror() -> None:
+    for name, other in zip(KAGGLE15.names, KAGGLE15.mirror, strict=True):
+        swapped = name.replace("left", "RIGHT").replace("right", "left").replace("RIGHT", "right")
+        assert KAGGLE15.names[other] == swapped
+
+
+def test_coco_takes_points_splits_people_and_attributes(tmp_path: Path) -> None:
+    data = read_labels(write_coco(tmp_path))
+    assert data.schema.names == ("right_eye", "left_eye", "chin")
+    first = data.samples[0]
+    assert np.isnan(first.points[2]).all()
+    assert first.points[1].tolist() == [64, 41]
+    assert (first.box.x0, first.box.x1, first.box.y1) == (20, 80, 90)
+    assert first.attributes == {"glasses": 1}
+    assert first.subject == "p1"
+    assert {s.split for s in data.samples} == {"train", "val"}
+    assert data.samples[1].visible.tolist() == [True, True, False]  # labelled, but hidden
+
+
+def test_coco_keypoints_in_another_order_are_taken_by_name(tmp_path: Path) -> None:
+    write_coco(tmp_path)
+    file = tmp_path / "annotations" / "person_keypoints_train.json"
+    values = json.loads(file.read_text())
+    values["categories"][0]["keypoints"] = ["chin", "left_eye", "right_eye"]
+    file.write_text(json.dumps(values))
+    sample = read_labels(tmp_path).split("train")[1]
+    assert sample.points.tolist() == [[48, 80], [64, 42], [32, 40]]
+
+
+def test_pts_with_a_schema_beside_them_may_have_any_count(tmp_path: Path) -> None:
+    write_pts(tmp_path, n=3)
+    (tmp_path / "mine.toml").write_text('name = "m"\nnames = ["a", "b", "c"]\nmirror = []\neye_corners = [0, 1]\n')
+    assert read_labels(tmp_path).schema.n == 3
+
+
+def _spoil(file: str, change: Callable[[str], str]) -> Callable[[Path], None]:
+    def apply(folder: Path) -> None:
+        path = folder / file
+        path.write_text(change(path.read_text()))
+
+    return apply
+
+
+TRAIN = "list_98pt_rect_attr_train.txt"
+COCO = "annotations/person_keypoints_train.json"
+
+
+@pytest.mark.parametrize(
+    ("name", "spoil", "words"),
+    [
+        ("wflw", _spoil(TRAIN, lambda t: t.replace(" ", " 1 ", 1)), "207 numbers beside the image's name, expected"),
+        ("wflw", _spoil(TRAIN, lambda t: "x" + t), "could not convert"),
+        ("wflw", _spoil(TRAIN, lambda t: "nan" + t[t.index(" ") :]), "not finite"),
+        ("wflw", _spoil(TRAIN, lambda t: t.replace("0--Parade/0.png", "gone.png")), "no image gone.png"),
+        ("wflw", _spoil(TRAIN, lambda t: t.replace("0--Parade/0.png", "../0.png")), "leaves the folder"),
+        ("mtfl", _spoil("training.txt", lambda t: t.replace(" ", " 7 ", 1)), "15 numbers"),
+        ("mtfl", _spoil("training.txt", lambda t: t.replace("_A_", "_Q_")), "no image"),
+        ("kaggle", _spoil("training.csv", lambda t: t.replace("nose_tip_x", "nose_x")), "no column 'nose_tip_x'"),
+        ("kaggle", _spoil("training.csv", lambda t: t + "1,2\n"), "training.csv:6: 2 columns, expected 31"),
+        ("kaggle", _spoil("training.csv", lambda t: t.rstrip()[:-2] + "\n"), "pixels, expected a square"),
+        ("kaggle", _spoil("training.csv", lambda t: t.replace("36,40", "a,40", 1)), "expected numbers or empty cells"),
+        ("coco", _spoil(COCO, lambda t: t.replace('"id"', '"key"')), "is no COCO file"),
+        ("coco", _spoil(COCO, lambda t: t.replace('"image_id": 1', '"image_id": 99')), "not a COCO annotation"),
+        ("coco", _spoil(COCO, lambda t: t.replace("[32, 40, 2,", "[32, 40,")), "points, expected 3"),
+        ("coco", _spoil(COCO, lambda t: t.replace('"1.png"', '"gone.png"')), "no image gone.png"),
+        ("coco", _spoil("face.toml", lambda t: "nonsense"), "is no TOML"),
+        ("coco", lambda folder: (folder / "face.toml").unlink(), "has no schema"),
+        ("pts", _spoil("0.pts", lambda t: t.replace("{", "{\n1 x")), "is no .pts file"),
+    ],
+)
+def test_wrong_file_of_each_kind_gets_one_line(
+    tmp_path: Path, name: str, spoil: Callable[[Path], None], words: str
+) -> None:
+    folder = WRITERS[name](tmp_path / "set")
+    spoil(folder)
+    with pytest.raises(DataError, match=words) as caught:
+        read_dataset(Path(f"{folder}:{name}"))
+    assert "\n" not in str(caught.value)
+
+
+def test_empty_last_cell_makes_no_square(tmp_path: Path) -> None:
+    folder = write_kaggle(tmp_path)
+    table = folder / "training.csv"
+    table.write_text(table.read_text().rsplit(",", 1)[0] + ",\n")
+    with pytest.raises(DataError, match="0 pixels"):
+        read_dataset(folder)
+
+
+def test_unknown_format_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="unknown format 'voc'"):
+        read_dataset(Path(f"{write_pts(tmp_path)}:voc"))
+
+
+def test_format_that_the_folder_does_not_have_is_refused(tmp_path: Path) -> None:
+    folder = write_pts(tmp_path)
+    for name in ("wflw", "mtfl", "kaggle", "coco"):
+        with pytest.raises(DataError, match="holds no"):
+            read_dataset(Path(f"{folder}:{name}"))
+
+
+def test_broken_labels_can_be_left_out(tmp_path: Path) -> None:
+    folder = write_mtfl(tmp_path)
+    _spoil("training.txt", lambda t: t.replace(" ", " 7 ", 1))(folder)
+    refused: list[DataError] = []
+    assert len(read_labels(folder, refused.append).samples) == 5
+    assert len(refused) == 1

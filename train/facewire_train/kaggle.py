@@ -1,0 +1,135 @@
+"""Read the CSV of Kaggle's facial keypoints detection: 96x96 grey pictures inside the table, most rows incomplete."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import isqrt
+from pathlib import Path
+
+import numpy as np
+from facewire_edge.errors import DataError
+from facewire_edge.geometry import Box
+from facewire_edge.schema import LandmarkSchema, schema_from_dict
+from numpy.typing import NDArray
+
+from facewire_train.images import ROW_MARK
+from facewire_train.labels import UNKNOWN_TERMS, Dataset, Refuse, Sample, accepted, digest_of, labelled_points
+
+PIXELS = "Image"  # the column that holds the picture
+# Subject's right before left; the table's own names.
+NAMES = (
+    *("right_eye_center", "left_eye_center", "right_eye_inner_corner", "left_eye_inner_corner"),
+    *("right_eye_outer_corner", "left_eye_outer_corner", "right_eyebrow_inner_end", "left_eyebrow_inner_end"),
+    *("right_eyebrow_outer_end", "left_eyebrow_outer_end", "nose_tip", "mouth_right_corner", "mouth_left_corner"),
+    *("mouth_center_top_lip", "mouth_center_bottom_lip"),
+)
+KAGGLE15: LandmarkSchema = schema_from_dict(
+    {
+        "name": "kaggle15",
+        "names": list(NAMES),
+        "mirror": [[i, NAMES.index(n.replace("right", "left"))] for i, n in enumerate(NAMES) if "right" in n],
+        "eye_corners": [4, 5],
+        "contours": [
+            {"name": "right_brow", "indices": [8, 6]},
+            {"name": "left_brow", "indices": [7, 9]},
+            {"name": "right_eye", "indices": [4, 0, 2]},
+            {"name": "left_eye", "indices": [3, 1, 5]},
+            {"name": "mouth", "indices": [11, 13, 12, 14], "closed": True},
+        ],
+        "points5": [[0], [1], [10], [11], [12]],
+    }
+)
+
+
+def is_kaggle(file: Path) -> bool:
+    """Say whether a file is a table of this kind, by its first line."""
+    with file.open("rb") as table:
+        columns = table.readline(1 << 16).decode("utf-8", errors="replace").strip().split(",")
+    return PIXELS in columns and f"{NAMES[0]}_x" in columns
+
+
+def read_kaggle(path: Path, refuse: Refuse) -> Dataset:
+    """Read the tables of a folder.
+
+    Raises:
+        DataError: there is none, or its columns are not the set's.
+
+    """
+    files = sorted(file for file in path.glob("*.csv") if is_kaggle(file))
+    if not files:
+        raise DataError(f"{path} holds no .csv with the columns {NAMES[0]}_x and {PIXELS} (Kaggle's training.csv)")
+    samples = [sample for file in files for sample in accepted(_rows(file), _face, refuse)]
+    return Dataset(path.name, KAGGLE15, tuple(samples), UNKNOWN_TERMS, path, digest_of(files))
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Hold a row of a table as text."""
+
+    file: Path
+    start: int  # byte of the table
+    number: int  # line of the table
+    columns: tuple[str, ...]
+    values: tuple[str, ...]
+
+    @property
+    def where(self) -> str:
+        """Name the row for a message."""
+        return f"{self.file}:{self.number}"
+
+
+def _rows(file: Path) -> Iterator[_Row]:
+    with file.open("rb") as table:
+        columns = tuple(table.readline().decode("utf-8-sig").strip().split(","))
+        missing = [f"{n}_{axis}" for n in NAMES for axis in "xy" if f"{n}_{axis}" not in columns]
+        if missing:
+            raise DataError(f"{file}: no column {missing[0]!r}; expected the 30 columns of Kaggle's training.csv")
+        start, number = table.tell(), 2
+        for line in iter(table.readline, b""):
+            values = line.decode("utf-8", errors="replace").strip().split(",")
+            if any(values):
+                yield _Row(file, start, number, columns, tuple(values))
+            start, number = table.tell(), number + 1
+
+
+def _face(row: _Row) -> Sample:
+    if len(row.values) != len(row.columns):
+        raise DataError(f"{row.where}: {len(row.values)} columns, expected {len(row.columns)}")
+    values = dict(zip(row.columns, row.values, strict=True))
+    side = _side(values[PIXELS], row.where)
+    points = _points(values, row.where)
+    image = row.file.with_name(f"{row.file.name}{ROW_MARK}{row.start}")
+    return Sample(
+        image=image,
+        box=Box(0.0, 0.0, side - 1.0, side - 1.0),  # the pictures are faces already
+        points=points,
+        visible=labelled_points(points),
+        points5=KAGGLE15.points5_of(points),
+        split="test" if "test" in row.file.name.lower() else "train",
+        subset=row.file.stem,
+        subject=image.name,
+        source=row.file.parent.name,
+        complete=True,
+    )
+
+
+def _side(cell: str, where: str) -> int:
+    """Give the side of a row's square picture by the count of its pixels; they are read when they are needed."""
+    count = len(cell.split())
+    side = isqrt(count)
+    if not side or side * side != count:
+        raise DataError(f"{where}: {count} pixels, expected a square of numbers from 0 to 255 (96x96)")
+    return side
+
+
+def _points(values: dict[str, str], where: str) -> NDArray[np.float32]:
+    try:
+        pairs = [[float(values[f"{name}_{axis}"] or "nan") for axis in "xy"] for name in NAMES]
+    except ValueError as error:
+        raise DataError(f"{where}: {error}; expected numbers or empty cells") from error
+    points = np.array(pairs, np.float32)
+    if np.isinf(points).any():
+        raise DataError(f"{where}: a coordinate is infinite; expected numbers or empty cells")
+    points[~labelled_points(points)] = np.nan
+    return points

@@ -1,0 +1,163 @@
+"""What a labelled face is, whatever format it was read from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from facewire_edge.errors import DataError, UsageError
+from facewire_edge.geometry import Box
+from facewire_edge.schema import LandmarkSchema, load_schema
+from numpy.typing import NDArray
+
+VALIDATION_PERCENT = 5  # of the training subjects, chosen by a hash so that everybody holds back the same ones
+SPLITS = ("train", "val", "test")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+UNKNOWN_TERMS = "unknown; see the set's own terms"
+HEADER_FILE, LABEL_FILE = "dataset.toml", "faces.jsonl"  # of the native format
+
+T = TypeVar("T")
+S = TypeVar("S")
+Refuse = Callable[[DataError], None]  # what becomes of a label that cannot be meant
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """Hold one labelled face; points in image pixels, NaN where a point is not labelled."""
+
+    image: Path
+    box: Box  # as the set gives it: conventions differ
+    points: NDArray[np.float32]  # (N, 2)
+    visible: NDArray[np.bool_]  # (N,)
+    points5: NDArray[np.float32] | None  # (5, 2), where the set has them too
+    split: str  # train, val or test
+    subset: str
+    subject: str  # split key: the person, or the file where no person is named
+    source: str  # name of the set
+    complete: bool = False  # every face of the image is listed
+    ignore: bool = False  # a face that is neither wanted nor background
+    attributes: Mapping[str, Any] = field(default_factory=dict)  # what else the set says of the face
+    filled: Mapping[int, float] = field(default_factory=dict)  # point that a model filled in -> its weight in training
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dataset:
+    """Hold all samples of a folder."""
+
+    name: str
+    schema: LandmarkSchema
+    samples: tuple[Sample, ...]
+    terms: str
+    path: Path  # as it was asked for, with the format where one was named
+    fingerprint: str  # of the labels: changes when they change
+
+    def split(self, name: str) -> tuple[Sample, ...]:
+        """Give the samples of one split."""
+        return tuple(s for s in self.samples if s.split == name)
+
+
+def hold_back(samples: Iterable[Sample]) -> tuple[Sample, ...]:
+    """Move the validation subjects off the training split."""
+    return tuple(replace(s, split="val") if s.split == "train" and _is_validation(s.subject) else s for s in samples)
+
+
+def _is_validation(subject: str) -> bool:
+    return int(hashlib.sha256(subject.encode()).hexdigest()[:8], 16) % 100 < VALIDATION_PERCENT
+
+
+def refuse_all(error: DataError) -> None:
+    """Let no label pass that cannot be meant."""
+    raise error
+
+
+def accepted(items: Iterable[T], parse: Callable[[T], S], refuse: Refuse) -> Iterator[S]:
+    """Parse items one by one; give those that can be meant, hand the errors of the others to ``refuse``."""
+    for item in items:
+        try:
+            parsed = parse(item)
+        except DataError as error:
+            refuse(error)
+        else:
+            yield parsed
+
+
+def own_schema(folder: Path) -> LandmarkSchema | None:
+    """Give the user's schema that lies in a folder, None where there is none.
+
+    Raises:
+        DataError: there are several, or it is not valid.
+
+    """
+    found = sorted(p for p in folder.glob("*.toml") if p.name != HEADER_FILE)
+    if len(found) > 1:
+        raise DataError(f"{folder} holds {len(found)} schemas ({', '.join(p.name for p in found)}); keep one")
+    try:
+        return load_schema(found[0]) if found else None
+    except UsageError as error:
+        raise DataError(str(error)) from error
+
+
+def digest_of(files: Iterable[Path]) -> str:
+    """Give one hash of the bytes of all files."""
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def read_label_text(path: Path) -> str:
+    """Read a text of labels.
+
+    Raises:
+        DataError: it cannot be read or is no text.
+
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")  # lists written on Windows begin with a byte-order mark
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is no text: {error}") from error
+
+
+def point_array(values: Any, n: int, where: str) -> NDArray[np.float32]:
+    """Give (N, 2) with NaN for ``None``; a NaN in the file itself is a broken label.
+
+    Raises:
+        DataError: the count is not ``n``, or an entry is no pair of finite numbers.
+
+    """
+    points = np.full((n, 2), np.nan, np.float32)
+    if values is None:
+        return points
+    if len(values) != n:
+        raise DataError(f"{where}: {len(values)} points, the schema has {n}")
+    for i, value in enumerate(values):
+        if value is None:
+            continue
+        if len(value) != 2 or not np.isfinite(np.asarray(value, dtype=np.float64)).all():
+            raise DataError(f"{where}: point {i} is {value!r}, expected two finite numbers or null")
+        points[i] = value
+    return points
+
+
+def box_array(values: Any, where: str) -> Box:
+    """Give the box of x0, y0, x1, y1.
+
+    Raises:
+        DataError: it is empty, inverted or not finite.
+
+    """
+    box = np.asarray(values, dtype=np.float64)
+    if box.shape != (4,) or not np.isfinite(box).all() or (box[2:] <= box[:2]).any():
+        raise DataError(f"{where}: box must be finite x0 < x1, y0 < y1, got {values!r}")
+    return Box(*box.tolist())
+
+
+def labelled_points(points: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Say of each point (..., 2) whether it is labelled."""
+    return np.asarray(np.isfinite(points).all(axis=-1), dtype=np.bool_)

@@ -1,0 +1,146 @@
+"""Read the native format: ``dataset.toml``, ``faces.jsonl`` (one JSON object an image) and images."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from facewire_edge.errors import DataError, UsageError
+from facewire_edge.geometry import Box
+from facewire_edge.schema import POINTS5, LandmarkSchema, find_schema
+from numpy.typing import NDArray
+
+from facewire_train.labels import (
+    HEADER_FILE,
+    LABEL_FILE,
+    SPLITS,
+    Dataset,
+    Refuse,
+    Sample,
+    accepted,
+    box_array,
+    labelled_points,
+    point_array,
+)
+
+FORMAT = 1
+
+
+def read_native(path: Path, refuse: Refuse) -> Dataset:
+    """Read a folder in the native format.
+
+    Raises:
+        DataError: header or schema cannot be read, or there is no face.
+
+    """
+    header = _read_header(path / HEADER_FILE)
+    schema = _find_schema(str(header["schema"]), path)
+    labels = path / LABEL_FILE
+    try:
+        text = labels.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"cannot read {labels}: {error}") from error
+    lines = [(line, f"{labels}:{number}") for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    name = str(header["name"])
+    found = accepted(lines, lambda pair: _read_line(path, pair[0], schema, name, pair[1]), refuse)
+    samples = tuple(sample for faces in found for sample in faces)
+    if not samples:
+        raise DataError(f"{labels} lists no face")
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return Dataset(name, schema, samples, str(header.get("terms", "")), path, digest)
+
+
+def _read_header(path: Path) -> dict[str, Any]:
+    try:
+        header = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise DataError(f"{path} is no TOML: {error}") from error
+    if header.get("format") != FORMAT:
+        raise DataError(f"{path}: format {header.get('format')!r}, expected {FORMAT}")
+    for key in ("name", "schema"):
+        if not isinstance(header.get(key), str):
+            raise DataError(f"{path}: key {key!r} is missing or no text")
+    return header
+
+
+def _find_schema(name: str, folder: Path) -> LandmarkSchema:
+    try:
+        return find_schema(str(folder / name) if name.endswith(".toml") else name)
+    except UsageError as error:
+        raise DataError(f"{folder / HEADER_FILE}: {error}") from error
+
+
+def _read_line(path: Path, line: str, schema: LandmarkSchema, source: str, where: str) -> list[Sample]:
+    """Read one image's faces; a face without points (``null``) keeps its box."""
+    try:
+        entry = json.loads(line)
+        image = path / entry["image"]
+        if not image.is_file():
+            raise DataError(f"{where}: no image {image}")
+        split = str(entry.get("split", "train"))
+        if split not in SPLITS:
+            raise DataError(f"{where}: split {split!r}, expected one of {', '.join(SPLITS)}")
+        return [
+            Sample(
+                image=image,
+                points=(points := point_array(face.get("points"), schema.n, where)),
+                visible=_visible(face.get("visibility"), points, where),
+                points5=(points5 := _points5(face, points, schema, where)),
+                box=_box(face.get("box"), points, points5, where),
+                split=split,
+                subset=str(entry.get("subset", source)),
+                subject=str(face.get("person", entry["image"])),
+                source=source,
+                complete=bool(entry.get("complete", False)),
+                ignore=bool(face.get("ignore", False)),
+                attributes=dict(face.get("attributes", {})),
+                filled=_filled(face.get("filled", {}), points, where),
+            )
+            for face in entry["faces"]
+        ]
+    except DataError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{where}: not a line of the native format ({type(error).__name__}: {error})") from error
+
+
+def _box(values: Any, points: NDArray[np.float32], points5: NDArray[np.float32] | None, where: str) -> Box:
+    """Give the labelled box, or the tight box of whatever points there are."""
+    if values is not None:
+        return box_array(values, where)
+    known = points if np.isfinite(points).any() else points5
+    if known is None or not np.isfinite(known).any():
+        raise DataError(f"{where}: a face needs a box or points")
+    return Box.around(known)
+
+
+def _visible(letters: Any, points: NDArray[np.float32], where: str) -> NDArray[np.bool_]:
+    labelled = labelled_points(points)
+    if letters is None:
+        return labelled
+    if len(letters) != len(points) or set(letters) - set("vos"):
+        raise DataError(f"{where}: visibility must be {len(points)} letters of v, o, s, got {letters!r}")
+    return np.asarray(labelled & np.array([letter == "v" for letter in letters]), dtype=np.bool_)
+
+
+def _points5(
+    face: dict[str, Any], points: NDArray[np.float32], schema: LandmarkSchema, where: str
+) -> NDArray[np.float32] | None:
+    if face.get("points5") is not None:
+        return point_array(face["points5"], POINTS5.n, where)
+    return None if schema.points5 is None else schema.points5_of(points)
+
+
+def _filled(values: dict[str, Any], points: NDArray[np.float32], where: str) -> dict[int, float]:
+    """Give the weights of the points that a model filled in."""
+    filled = {int(index): float(weight) for index, weight in values.items()}
+    for index, weight in filled.items():
+        if not 0 <= index < len(points) or not np.isfinite(points[index]).all() or not 0 < weight <= 1:
+            raise DataError(f"{where}: filled must give labelled points a weight in (0, 1], got {index}: {weight}")
+    return filled

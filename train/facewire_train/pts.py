@@ -1,0 +1,78 @@
+"""Read images with ``.pts`` files beside them: 300-W, and whatever else its annotation tools wrote."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from facewire_edge.errors import DataError
+from facewire_edge.geometry import Box
+from facewire_edge.schema import IBUG68, LandmarkSchema
+from numpy.typing import NDArray
+
+from facewire_train.labels import (
+    IMAGE_SUFFIXES,
+    UNKNOWN_TERMS,
+    Dataset,
+    Refuse,
+    Sample,
+    accepted,
+    digest_of,
+    own_schema,
+)
+
+
+def read_pts_folder(path: Path, refuse: Refuse) -> Dataset:
+    """Read a folder of images and ``.pts`` files: 68 points, or as many as the schema beside them has.
+
+    Raises:
+        DataError: there is none, or the schema is not valid.
+
+    """
+    files = sorted(path.rglob("*.pts"))
+    if not files:
+        raise DataError(f"{path} holds no .pts files (300-W)")
+    schema = own_schema(path) or IBUG68
+    samples = tuple(accepted(files, lambda file: _read_face(file, path, schema), refuse))
+    return Dataset(path.name, schema, samples, UNKNOWN_TERMS, path, digest_of(files))
+
+
+def _read_face(file: Path, folder: Path, schema: LandmarkSchema) -> Sample:
+    images = [file.with_suffix(s) for suffix in IMAGE_SUFFIXES for s in (suffix, suffix.upper())]
+    image = next((i for i in images if i.is_file()), None)
+    if image is None:
+        raise DataError(f"no image beside {file}; expected {file.stem} with one of {', '.join(IMAGE_SUFFIXES)}")
+    points = read_pts(file)
+    if len(points) != schema.n:
+        hint = "300-W" if schema is IBUG68 else schema.name
+        raise DataError(f"{file}: {len(points)} points, expected {schema.n} ({hint})")
+    subset = str(file.parent.relative_to(folder)) if file.parent != folder else folder.name
+    return Sample(
+        image=image,
+        box=Box.around(points),
+        points=points,
+        visible=np.ones(len(points), bool),
+        points5=None if schema.points5 is None else schema.points5_of(points),
+        split="test" if "test" in file.parent.name.lower() else "train",
+        subset=subset,
+        subject=str(image.relative_to(folder)),
+        source=folder.name,
+    )
+
+
+def read_pts(path: Path) -> NDArray[np.float32]:
+    """Read a ``.pts`` file, with or without its header; 1-based there, 0-based here.
+
+    Raises:
+        DataError: the file holds anything but pairs of finite numbers.
+
+    """
+    try:
+        lines = [line.strip() for line in path.read_text().splitlines()]
+        rows = [line for line in lines if line and line not in "{}" and ":" not in line]
+        points = np.array([[float(v) for v in row.replace(",", " ").split()] for row in rows], dtype=np.float32)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path} is no .pts file: {error}") from error
+    if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
+        raise DataError(f"{path}: expected lines of two finite numbers, got shape {points.shape}")
+    return points - np.float32(1)
