@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from facewire_train.datasets import Sample
 from facewire_train.faces import face_box
 from facewire_train.images import read_image
 from facewire_train.metrics import auc, failure_rate, nme
+from facewire_train.samples import crop_of_box
 
 BatchRunner = Callable[[NDArray[np.uint8]], dict[str, NDArray[np.float32]]]
 BATCH = 64
@@ -83,7 +84,8 @@ def open_model(path: Path) -> tuple[ModelCard, BatchRunner]:
 
 def truth_crop(sample: Sample, card: ModelCard) -> CropTransform:
     """Give the square on the labelled points' tight box, upright: comparable with papers."""
-    return CropTransform.from_box(Box.around(sample.points), card.input.width, card.margin)
+    assert card.mean_shape is not None
+    return crop_of_box(sample.points, card.mean_shape, card.input.width, card.margin)
 
 
 def truth5_crop(sample: Sample, card: ModelCard) -> CropTransform:
@@ -98,6 +100,10 @@ def truth5_crop(sample: Sample, card: ModelCard) -> CropTransform:
 def detector_crop(sample: Sample, card: ModelCard, detector: FaceDetector) -> CropTransform | None:
     """Give the canonical crop that the device would cut for this face; None where the detector missed it."""
     assert card.mean_points5 is not None
+    assert card.mean_shape is not None
+    if sample.points5 is None:  # a schema that does not say where its five points are
+        five = CropTransform.from_landmarks(sample.points, card.mean_shape, 1).from_units(card.mean_points5)
+        sample = replace(sample, points5=five)
     found = best_detection(face_box(sample), detector(read_image(sample.image)))
     return None if found is None else CropTransform.from_points5(found.points5, card.mean_points5, card.input.width)
 

@@ -19,6 +19,7 @@ from facewire_train.config import TrainConfig
 from facewire_train.datasets import Dataset, Sample
 from facewire_train.evaluate import evaluate_landmarks, keras_runner, summary, to_network
 from facewire_train.fit import Task
+from facewire_train.five_points import mean_points5
 from facewire_train.losses import wing
 from facewire_train.model import landmark_model
 from facewire_train.rows import Rows, rows_for
@@ -100,8 +101,9 @@ def landmark_task(config: TrainConfig, datasets: Sequence[Dataset]) -> Task:
     if not shapes:
         raise DataError("no labelled face in the training split; check `split` and `points` in faces.jsonl")
     mean = mean_shape(shapes, schema, MARGIN)
-    card = _card(config, schema, mean, datasets)
-    held_back = [s for d in own for s in d.split("val") if np.isfinite(s.points).all()]
+    training = [s for d in own for s in d.split("train") if not s.ignore]
+    card = _card(config, schema, mean, mean_points5(training, schema, mean), datasets)
+    held_back = _held_back([s for d in own for s in d.split("val")], schema)
     faces = _faces(config, datasets, rows, CropPlan(rows.of(mean), schema.n, config.model.width, MARGIN))
     return Task(
         network=lambda normed: _network(config, schema, normed),
@@ -144,6 +146,12 @@ def _hardness(regions: Sequence[Region], plan: CropPlan) -> NDArray[np.float64]:
     return np.clip(distances, 0.5, 4.0)
 
 
+def _held_back(samples: Sequence[Sample], schema: LandmarkSchema) -> list[Sample]:
+    """Give the faces to validate on: those labelled in full, or, where a set has none, with both eye corners."""
+    complete = [s for s in samples if np.isfinite(s.points).all()]
+    return complete or [s for s in samples if np.isfinite(s.points[list(schema.eye_corners)]).all()]
+
+
 def _usable(points: NDArray[np.float32]) -> bool:
     return int(np.isfinite(points).all(axis=1).sum()) > 1
 
@@ -154,7 +162,11 @@ def _schema(config: TrainConfig, datasets: Sequence[Dataset]) -> LandmarkSchema:
 
 
 def _card(
-    config: TrainConfig, schema: LandmarkSchema, mean: NDArray[np.float32], datasets: Sequence[Dataset]
+    config: TrainConfig,
+    schema: LandmarkSchema,
+    mean: NDArray[np.float32],
+    five: NDArray[np.float32],
+    datasets: Sequence[Dataset],
 ) -> ModelCard:
     return ModelCard(
         kind="landmarks",
@@ -163,7 +175,7 @@ def _card(
         outputs={"landmarks": OutputSpec("landmarks", (1, 2 * schema.n)), "presence": OutputSpec("presence", (1, 1))},
         schema=schema,
         mean_shape=mean,
-        mean_points5=schema.points5_of(mean),
+        mean_points5=five,
         margin=MARGIN,
         data=tuple({"name": d.name, "terms": d.terms} for d in datasets),
         terms=terms_of(datasets),

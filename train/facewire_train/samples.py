@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from facewire_train.datasets import Sample
 from facewire_train.images import read_image
+from facewire_train.labels import labelled_points
 
 # Around a crop of side 1 an augmented crop reaches (rotation by 45 degrees, 20 % larger) at most sqrt(2) * 1.2.
 REGION_MARGIN = 1.7
 REGION_OVERSAMPLING = 1.3  # region pixels a crop pixel: a crop that is shrunk by augmentation stays sharp
 OFF_FACE_IOU = 0.15  # a crop that overlaps a face by more is not called "no face"
 OFF_FACE_TRIES = 20
+MOSTLY = 0.5  # share of labelled points whose box is taken as the face's; a profile hides fewer than half of them
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,11 +52,26 @@ def cut_region(labels: NDArray[np.float32], image: NDArray[np.uint8], plan: Crop
     return Region(cut.warp(image), points, _upright(points, plan), levelled)
 
 
+def crop_of_box(
+    points: NDArray[np.float32], mean_shape: NDArray[np.float32], size: int, margin: float
+) -> CropTransform:
+    """Give the upright square crop of the labelled points' tight box.
+
+    Where most points (N, 2) are not labelled, their box says little of the face: the mean shape, laid on the labelled
+    ones, then stands in for the others.
+    """
+    known = labelled_points(points)
+    if known.mean() < MOSTLY:
+        laid = CropTransform.from_landmarks(points, mean_shape, size).from_units(mean_shape)
+        points = np.where(known[:, None], points, laid)
+    return CropTransform.from_box(Box.around(points), size, margin)
+
+
 def _upright(labels: NDArray[np.float32], plan: CropPlan) -> CropTransform:
     """Crop around the tight box; where the model's own points are missing, turn the canonical crop upright."""
     own = labels[: plan.n]
-    if np.isfinite(own).all(axis=1).sum() > 1:
-        return CropTransform.from_box(Box.around(own), plan.size, plan.margin)
+    if labelled_points(own).sum() > 1:
+        return crop_of_box(own, plan.mean[: plan.n], plan.size, plan.margin)
     return replace(CropTransform.from_landmarks(labels, plan.mean, plan.size), angle_rad=0.0)
 
 

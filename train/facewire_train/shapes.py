@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from facewire_edge.errors import DataError
 from facewire_edge.geometry import Box, CropTransform
 from facewire_edge.schema import LandmarkSchema
 from numpy.typing import NDArray
@@ -16,8 +17,15 @@ def mean_shape(shapes: Sequence[NDArray[np.float32]], schema: LandmarkSchema, ma
     Its tight box times ``margin`` is the unit square, so the canonical crop of an average frontal face is the crop of
     its tight box. Unlabelled (NaN) points are left out.
 
+    Raises:
+        DataError: a point is labelled in no shape.
+
     Source: Gower 1975, "Generalized Procrustes analysis".
     """
+    never = ~np.isfinite(np.stack(shapes)).all(axis=2).any(axis=0)
+    if never.any():
+        name = schema.names[int(np.argmax(never))]
+        raise DataError(f"point {name!r} is labelled in no training face; label it or take it out of {schema.name}")
     mean = _normalised(_centre_mean([_scaled(s) for s in shapes]), schema, margin)
     for _ in range(ROUNDS):
         mean = _normalised(_centre_mean([_aligned(s, mean) for s in shapes]), schema, margin)
