@@ -1,4 +1,4 @@
-"""The command ``facewire-train``: fit, evaluate, render."""
+"""The command ``facewire-train``."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     _fit_arguments(verbs.add_parser("fit", help="train a model; resumes an interrupted run, skips a finished one"))
     _evaluate_arguments(verbs.add_parser("evaluate", help="measure a .keras or .tflite on labelled faces"))
+    _import_arguments(verbs.add_parser("import", help="labelled faces of any known format to the native one"))
     _render_arguments(verbs.add_parser("render", help="render synthetic faces with exact landmarks"))
     return parser
 
@@ -64,6 +65,14 @@ def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--detector", type=Path, help="detector .tflite for --boxes detector; default: the shipped one")
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--report", type=Path, help="draw the worst faces and the error curve into this folder")
+
+
+def _import_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(module="import_command")
+    parser.add_argument("source", type=Path, metavar="FOLDER[:FORMAT]", help="native, pts, wflw, mtfl, kaggle, coco")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write")
+    parser.add_argument("--terms", help="terms of the set; they end up in every model trained on it")
+    parser.add_argument("--skip-broken", action="store_true", help="leave out what cannot be meant instead of ending")
 
 
 def _render_arguments(parser: argparse.ArgumentParser) -> None:

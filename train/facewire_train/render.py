@@ -5,10 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +16,7 @@ from facewire_edge.geometry import Box
 from rich.console import Console
 from rich.progress import track
 
+from facewire_train.folders import refuse_used, whole_folder
 from facewire_train.synthetic import SyntheticFace, render, render_clip
 
 log = logging.getLogger(__name__)
@@ -56,11 +53,8 @@ def write_dataset(out: Path, count: int, seed: int, size_px: int, jpeg_quality: 
         OutputError: the disk does not take it.
 
     """
-    if out.is_dir() and any(out.iterdir()):
-        raise UsageError(f"{out} is not empty; choose another --out or remove it")
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is a file, expected a folder; choose another --out")
-    with _folder(out) as folder:
+    refuse_used(out)
+    with whole_folder(out) as folder:
         (folder / "img").mkdir()
         (folder / "dataset.toml").write_text(HEADER.format(count=count, seed=seed))
         with (folder / "faces.jsonl").open("w") as lines:
@@ -113,23 +107,3 @@ def write_clip(
                 writer.write(face.image[:, :, ::-1])
         finally:
             writer.release()
-
-
-@contextmanager
-def _folder(out: Path) -> Iterator[Path]:
-    """Give a temporary folder beside ``out`` that takes its name when the block ends well."""
-    temporary = None
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-        yield temporary
-        temporary.chmod(0o755)
-        temporary.replace(out)  # an empty folder of that name gives way
-    except OSError as error:
-        if isinstance(error, OutputError):
-            raise
-        reason = error.strerror or error
-        raise OutputError(f"cannot write {out}: {reason}; free the disk or choose another folder") from error
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)

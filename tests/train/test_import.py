@@ -1,0 +1,130 @@
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from facewire_edge.schema import IBUG68
+from facewire_train.__main__ import main
+from facewire_train.datasets import read_dataset, read_labels
+from facewire_train.image_facts import difference_hash, image_facts
+from facewire_train.images import read_image
+from facewire_train.import_command import import_dataset
+from facewire_train.label_checks import doubles, people_across_splits
+from facewire_train.shape_model import shape_model, swapped
+from facewire_train.shapes import mean_shape
+
+from tests.train.made_sets import WRITERS, picture, write_coco, write_mtfl, write_pts
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_imported_set_says_the_same_as_the_original(tmp_path: Path, name: str) -> None:
+    original = read_labels(WRITERS[name](tmp_path / "set"))
+    import_dataset(original, tmp_path / "out", "ours")
+    copy = read_labels(tmp_path / "out")
+    assert copy.terms == "ours"
+    assert copy.schema.names == original.schema.names
+    assert (copy.schema.mirror == original.schema.mirror).all()
+    assert copy.schema.eye_corners == original.schema.eye_corners
+    for one, other in zip(original.samples, copy.samples, strict=True):
+        assert np.allclose(one.points, other.points, atol=1e-3, equal_nan=True)
+        assert one.split == other.split
+        assert one.subset == other.subset
+        assert dict(one.attributes) == dict(other.attributes)
+        assert (one.visible == other.visible).all()
+        assert (read_image(one.image) == read_image(other.image)).all()
+
+
+def test_person_of_a_face_survives_the_import(tmp_path: Path) -> None:
+    import_dataset(read_labels(write_coco(tmp_path / "set")), tmp_path / "out", "")
+    assert read_labels(tmp_path / "out").samples[0].subject == "p1"
+
+
+def test_verb_reports_doubles_leaks_and_what_it_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_mtfl(tmp_path / "set", attributes=False)
+    images = sorted((folder / "lfw_5590").iterdir())
+    cv2.imwrite(str(images[3]), cv2.imread(str(images[0])), [cv2.IMWRITE_JPEG_QUALITY, 60])  # a test face of training
+    lists = folder / "testImageList.txt"
+    text = lists.read_text().replace("Person_Of_E", "Person_Of_B")
+    lists.write_text(text.replace("Person_Of_F_0001.jpg", "gone.jpg"))
+    arguments = ["import", f"{folder}:mtfl", "--out", str(tmp_path / "out")]
+    assert main(arguments) == 6
+    assert not (tmp_path / "out").exists()
+    assert main([*arguments, "--skip-broken"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["faces"] == 5
+    assert report["refused"]["count"] == 1
+    assert "gone.jpg" in report["refused"]["examples"][0]
+    assert report["doubles_across_splits"]["count"] == 1
+    assert report["people_across_splits"]["examples"] == ["Person_Of_B"]
+    assert main(arguments) == 2  # there is something already
+
+
+def test_image_that_cannot_be_read_ends_the_import_and_leaves_nothing(tmp_path: Path) -> None:
+    folder = write_pts(tmp_path / "set")
+    (folder / "1.png").write_bytes(b"no image")
+    assert main(["import", str(folder), "--out", str(tmp_path / "out")]) == 6
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["set"]
+    assert main(["import", str(folder), "--out", str(tmp_path / "out"), "--skip-broken"]) == 0
+    assert len(read_dataset(tmp_path / "out").samples) == 2
+
+
+def test_far_point_and_sizes_are_reported(tmp_path: Path) -> None:
+    folder = write_pts(tmp_path / "set")
+    text = (folder / "0.pts").read_text().splitlines()
+    text[3] = "-400 20"
+    (folder / "0.pts").write_text("\n".join(text))
+    report = import_dataset(read_labels(folder), tmp_path / "out", "")
+    assert report["far_outside"] == {"count": 1, "examples": ["0.png"]}
+    assert report["sizes"]["image_px"] == [96, 96, 96]
+
+
+def test_faces_whose_sides_were_swapped_are_found(faces: Path) -> None:
+    points = np.stack([s.points for s in read_dataset(faces).samples])
+    mean = mean_shape(list(points), IBUG68, 1.25)
+    assert not swapped(points, IBUG68, mean).any()
+    points[[3, 7]] = points[[3, 7]][:, IBUG68.mirror]
+    assert np.flatnonzero(swapped(points, IBUG68, mean)).tolist() == [3, 7]
+
+
+def test_set_with_all_sides_swapped_is_found(tmp_path: Path, faces: Path) -> None:
+    data = read_labels(faces)
+    for sample in data.samples:
+        sample.points[:] = sample.points[IBUG68.mirror]
+    assert import_dataset(data, tmp_path / "out", "")["swapped_sides"]["all"]
+
+
+def test_hash_survives_compression_and_size_and_tells_pictures_apart(tmp_path: Path) -> None:
+    hashes = []
+    for seed in range(6):
+        file = picture(tmp_path / f"{seed}.png", seed, side=300)
+        grey = cv2.imread(str(file), cv2.IMREAD_GRAYSCALE)
+        again = cv2.imdecode(cv2.imencode(".jpg", cv2.resize(grey, (150, 150)), [cv2.IMWRITE_JPEG_QUALITY, 40])[1], 0)
+        hashes += [difference_hash(np.asarray(grey)), difference_hash(np.asarray(again))]
+    assert doubles(hashes) == [[0, 1], [2, 3], [4, 5], [6, 7], [8, 9], [10, 11]]
+
+
+def test_size_of_a_turned_photograph_is_the_one_that_training_sees(tmp_path: Path) -> None:
+    from PIL import Image
+
+    image = Image.new("RGB", (40, 20))
+    exif = image.getexif()
+    exif[0x0112] = 6
+    image.save(tmp_path / "turned.jpg", exif=exif)
+    facts = image_facts(tmp_path / "turned.jpg", (tmp_path / "turned.jpg").read_bytes())
+    assert (facts.height, facts.width) == read_image(tmp_path / "turned.jpg").shape[:2] == (40, 20)
+
+
+def test_subject_in_two_splits_is_a_leak(tmp_path: Path) -> None:
+    assert people_across_splits(read_labels(write_coco(tmp_path)).samples) == []
+
+
+def test_shape_model_finds_the_face_with_one_wrong_point(faces: Path) -> None:
+    points = np.stack([s.points for s in read_dataset(faces).samples])
+    points[11, 30] += (12, -9)
+    points[4, 8:12] = np.nan
+    model = shape_model(points, IBUG68)
+    assert int(np.argmax(model.oddness(points))) == 11
+    assert int(np.nanargmax(model.residuals(points)[11])) == 30
+    assert model.explained.sum() > 0.9
+    assert np.isnan(model.residuals(points)[4, 8:12]).all()

@@ -1,0 +1,49 @@
+"""Write folders whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from facewire_edge.errors import OutputError, UsageError
+
+
+def refuse_used(out: Path) -> None:
+    """Refuse a place where something is already.
+
+    Raises:
+        UsageError: it is a file or a folder that is not empty.
+
+    """
+    if out.is_dir() and any(out.iterdir()):
+        raise UsageError(f"{out} is not empty; choose another --out or remove it")
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"{out} is a file, expected a folder; choose another --out")
+
+
+@contextmanager
+def whole_folder(out: Path) -> Iterator[Path]:
+    """Give a temporary folder beside ``out`` that takes its name when the block ends well.
+
+    Raises:
+        OutputError: the disk does not take it.
+
+    """
+    temporary = None
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        yield temporary
+        temporary.chmod(0o755)
+        temporary.replace(out)  # an empty folder of that name gives way
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        reason = error.strerror or error
+        raise OutputError(f"cannot write {out}: {reason}; free the disk or choose another folder") from error
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,114 @@
+"""Find what is probably wrong in a labelled set: far points, swapped sides, doubles, people in several splits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from facewire_edge.geometry import Box
+from facewire_edge.schema import LandmarkSchema
+from numpy.typing import NDArray
+
+from facewire_train.image_facts import HASH_BITS, ImageFacts
+from facewire_train.labels import Sample, labelled_points
+from facewire_train.shape_model import MOST_FACES, swapped
+from facewire_train.shapes import mean_shape
+
+FAR = 0.5  # a point further outside its image than this much of the face's box is hardly meant
+DOUBLE_BITS = 12  # two pictures whose hashes differ in fewer of 256 bits are the same one, saved twice
+BLOCK = 256  # rows of hashes compared at once
+EXAMPLES = 20  # that a report lists of each kind
+MARGIN = 1.25
+
+
+def check_labels(samples: Sequence[Sample], facts: Mapping[Path, ImageFacts], schema: LandmarkSchema) -> dict[str, Any]:
+    """Give the findings as JSON values: a count and the first examples of each kind."""
+    images = list(facts)
+    groups = doubles([facts[image].hash for image in images])
+    splits = {s.image: s.split for s in samples}
+    across = [group for group in groups if len({splits[images[i]] for i in group}) > 1]
+    return {
+        "sizes": _sizes(samples, facts),
+        "far_outside": _listed([_name(s) for s in samples if is_far_outside(s, facts[s.image])]),
+        "swapped_sides": _swapped(samples, schema),
+        "doubles": _listed([[images[i].name for i in group] for group in groups]),
+        "doubles_across_splits": _listed([[images[i].name for i in group] for group in across]),
+        "people_across_splits": _listed(people_across_splits(samples)),
+    }
+
+
+def is_far_outside(sample: Sample, facts: ImageFacts) -> bool:
+    """Say whether a labelled point lies far outside the image."""
+    known = sample.points[labelled_points(sample.points)]
+    if not len(known):
+        return False
+    reach = FAR * max(sample.box.width, sample.box.height)
+    low, high = known.min(axis=0), known.max(axis=0)
+    return bool((low < -reach).any() or high[0] > facts.width + reach or high[1] > facts.height + reach)
+
+
+def doubles(hashes: Sequence[NDArray[np.bool_]]) -> list[list[int]]:
+    """Give the groups of two or more pictures whose hashes (B,) hardly differ."""
+    if not hashes:
+        return []
+    signs = np.stack(hashes).astype(np.float32) * 2 - 1
+    parent = list(range(len(signs)))
+    for start in range(0, len(signs), BLOCK):
+        # The product of two rows of +-1 is the count of bits that agree less that of those that differ.
+        agree = signs[start : start + BLOCK] @ signs[start:].T
+        rows, columns = np.nonzero(agree > HASH_BITS - 2 * DOUBLE_BITS)
+        for i, j in zip((rows + start).tolist(), (columns + start).tolist(), strict=True):
+            if i < j:
+                parent[_root(parent, j)] = _root(parent, i)
+    groups: dict[int, list[int]] = {}
+    for i in range(len(parent)):
+        groups.setdefault(_root(parent, i), []).append(i)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def people_across_splits(samples: Sequence[Sample]) -> list[str]:
+    """Give the subjects that are in more than one split."""
+    found: dict[str, set[str]] = {}
+    for sample in samples:
+        found.setdefault(sample.subject, set()).add(sample.split)
+    return sorted(subject for subject, splits in found.items() if len(splits) > 1)
+
+
+def _root(parent: list[int], i: int) -> int:
+    while parent[i] != i:
+        parent[i] = parent[parent[i]]
+        i = parent[i]
+    return i
+
+
+def _sizes(samples: Sequence[Sample], facts: Mapping[Path, ImageFacts]) -> dict[str, Any]:
+    """Give smallest, median and largest side of images and faces."""
+    boxes = [Box.around(s.points) if labelled_points(s.points).sum() > 1 else s.box for s in samples]
+    sides: dict[str, list[float]] = {
+        "image_px": [min(f.width, f.height) for f in facts.values()],
+        "face_px": [max(b.width, b.height) for b in boxes],
+    }
+    return {name: [round(float(v), 1) for v in np.quantile(values, (0, 0.5, 1))] for name, values in sides.items()}
+
+
+def _swapped(samples: Sequence[Sample], schema: LandmarkSchema) -> dict[str, Any]:
+    """List the faces whose left and right are swapped; ``all`` where the whole set's are."""
+    usable = [s for s in samples if labelled_points(s.points).sum() > 2]
+    shapes = np.stack([s.points for s in usable]) if usable else np.zeros((0, schema.n, 2), np.float32)
+    if not labelled_points(shapes).any(axis=0).all():
+        return {**_listed([]), "all": False}
+    mean = mean_shape(list(shapes[:: max(1, len(shapes) // MOST_FACES)]), schema, MARGIN)
+    right, left = schema.eye_corners
+    odd = swapped(shapes, schema, mean)
+    names = [_name(s) for s, is_odd in zip(usable, odd, strict=True) if is_odd]
+    return {**_listed(names), "all": bool(mean[right, 0] > mean[left, 0])}
+
+
+def _name(sample: Sample) -> str:
+    return sample.image.name
+
+
+def _listed(items: Sequence[Any]) -> dict[str, Any]:
+    return {"count": len(items), "examples": list(items[:EXAMPLES])}

@@ -1,0 +1,96 @@
+"""Write samples in the native format: header, schema and one JSON line an image."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from facewire_edge.schema import SCHEMAS, LandmarkSchema
+from numpy.typing import NDArray
+
+from facewire_train.labels import HEADER_FILE, LABEL_FILE, Sample, labelled_points
+
+DECIMALS = 3  # of a pixel
+
+
+def write_header(folder: Path, name: str, schema: LandmarkSchema, about: str, terms: str) -> None:
+    """Write ``dataset.toml``, and beside it a schema that is not built in."""
+    built_in = schema.name in SCHEMAS and SCHEMAS[schema.name].names == schema.names
+    where = schema.name if built_in else "schema.toml"
+    values = {"name": name, "schema": where, "about": about, "terms": terms}
+    text = "".join(f"{key} = {_toml(value)}\n" for key, value in values.items())
+    (folder / HEADER_FILE).write_text(f"format = 1\n{text}")
+    if not built_in:
+        (folder / where).write_text(schema_toml(schema))
+
+
+def schema_toml(schema: LandmarkSchema) -> str:
+    """Give a schema as the TOML that :func:`facewire_edge.schema.load_schema` reads."""
+    values = {key: value for key, value in schema.to_dict().items() if value is not None}
+    return "".join(f"{key} = {_toml(value)}\n" for key, value in values.items())
+
+
+def write_lines(folder: Path, entries: Iterable[Mapping[str, Any]]) -> None:
+    """Write ``faces.jsonl``."""
+    with (folder / LABEL_FILE).open("w") as file:
+        for entry in entries:
+            file.write(json.dumps(entry, separators=(",", ":")) + "\n")
+
+
+def image_entry(name: str, width: int, height: int, faces: Sequence[Sample], schema: LandmarkSchema) -> dict[str, Any]:
+    """Give the line of one image; ``name`` is relative to the set's folder, the faces are all of this image."""
+    first = faces[0]
+    return {
+        "image": name,
+        "width": width,
+        "height": height,
+        "split": first.split,
+        "subset": first.subset,
+        "complete": first.complete,
+        "faces": [face_entry(face, schema) for face in faces],
+    }
+
+
+def face_entry(sample: Sample, schema: LandmarkSchema) -> dict[str, Any]:
+    """Give a face's labels; what a reader would put there by itself is left out."""
+    known = labelled_points(sample.points)
+    box = (sample.box.x0, sample.box.y0, sample.box.x1, sample.box.y1)
+    entry: dict[str, Any] = {"box": [round(v, DECIMALS) for v in box]}
+    if known.any():
+        entry["points"] = _rounded(sample.points)
+    if (known & ~sample.visible).any():
+        entry["visibility"] = "".join("v" if v else "o" for v in sample.visible)
+    five = sample.points5
+    if five is not None and np.isfinite(five).any() and not _follows(five, sample.points, schema):
+        entry["points5"] = _rounded(five)
+    if sample.subject != sample.image.name and not sample.subject.endswith(f"/{sample.image.name}"):
+        entry["person"] = sample.subject
+    if sample.ignore:
+        entry["ignore"] = True
+    if sample.attributes:
+        entry["attributes"] = dict(sample.attributes)
+    if sample.filled:
+        entry["filled"] = {str(index): round(weight, DECIMALS) for index, weight in sample.filled.items()}
+    return entry
+
+
+def _follows(five: NDArray[np.float32], points: NDArray[np.float32], schema: LandmarkSchema) -> bool:
+    """Say whether the five points are those that the schema makes of the points."""
+    return schema.points5 is not None and np.allclose(five, schema.points5_of(points), atol=0.01, equal_nan=True)
+
+
+def _rounded(points: NDArray[np.float32]) -> list[list[float] | None]:
+    rows = np.round(points.astype(np.float64), DECIMALS).tolist()
+    return [row if ok else None for row, ok in zip(rows, labelled_points(points), strict=True)]
+
+
+def _toml(value: Any) -> str:
+    """Give a value as TOML: JSON, but for inline tables."""
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{k} = {_toml(v)}" for k, v in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(v) for v in value) + "]"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
