@@ -39,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     _fit_arguments(verbs.add_parser("fit", help="train a model; resumes an interrupted run, skips a finished one"))
     _evaluate_arguments(verbs.add_parser("evaluate", help="measure a .keras or .tflite on labelled faces"))
     _import_arguments(verbs.add_parser("import", help="labelled faces of any known format to the native one"))
+    _inspect_arguments(verbs.add_parser("inspect-data", help="one page that shows what is in a labelled set"))
     _render_arguments(verbs.add_parser("render", help="render synthetic faces with exact landmarks"))
     return parser
 
@@ -73,6 +74,12 @@ def _import_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--terms", help="terms of the set; they end up in every model trained on it")
     parser.add_argument("--skip-broken", action="store_true", help="leave out what cannot be meant instead of ending")
+
+
+def _inspect_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(module="inspect_command")
+    parser.add_argument("source", type=Path, metavar="FOLDER[:FORMAT]", help="labelled faces")
+    parser.add_argument("--out", type=Path, required=True, help="FILE.html")
 
 
 def _render_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,103 @@
+"""Draw what the pages show: curves, histograms and shapes, as SVG."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from facewire_edge.schema import LandmarkSchema
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from facewire_train.page import picture
+
+SIZE_INCH = (4.2, 3.0)  # about as wide as a telephone: letters keep their size there
+BARS = 30
+REACH = 2.0  # standard deviations that a mode is drawn at
+
+
+def chart(figure: Figure, name: str, caption: str = "") -> str:
+    """Give a figure as HTML with the drawing inside."""
+    buffer = io.BytesIO()
+    with rc_context({"svg.hashsalt": "facewire"}):  # the same data give the same file
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return picture(buffer.getvalue(), "image/svg+xml", caption, name)
+
+
+def histogram(values: NDArray[np.float64], title: str, unit: str) -> str:
+    """Draw how often values occur; those that are not finite are left out."""
+    known = values[np.isfinite(values)]
+    figure, axes = new_figure()
+    axes.hist(known, bins=BARS, color="tab:blue")
+    axes.set(title=title, xlabel=unit, ylabel="faces")
+    median = f"median {np.median(known):.3g}, 5 % {np.quantile(known, 0.05):.3g}, 95 % {np.quantile(known, 0.95):.3g}"
+    return chart(figure, title, f"{median} ({unit})" if len(known) else "")
+
+
+def curves(
+    lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], title: str, x: str, y: str, **axis: Any
+) -> str:
+    """Draw named lines."""
+    figure, axes = new_figure()
+    for name, (xs, ys) in lines.items():
+        axes.plot(xs, ys, label=name, marker="." if len(xs) < 20 else "")
+    axes.set(title=title, xlabel=x, ylabel=y, **axis)
+    axes.grid(alpha=0.3)
+    if lines:
+        axes.legend(fontsize="small")
+    return chart(figure, title)
+
+
+def bars(values: Mapping[str, float], title: str, unit: str, errors: NDArray[np.float64] | None = None) -> str:
+    """Draw one bar a name, from the top; ``errors`` (2, n) are distances below and above."""
+    figure, axes = new_figure(height=max(SIZE_INCH[1], 0.8 + 0.26 * len(values)))
+    axes.barh(list(values), list(values.values()), xerr=errors, color="tab:blue", ecolor="black", capsize=2)
+    axes.invert_yaxis()
+    axes.set(title=title, xlabel=unit)
+    return chart(figure, title)
+
+
+def shape_values(
+    shape: NDArray[np.float32], values: NDArray[np.float64], schema: LandmarkSchema, title: str, unit: str
+) -> str:
+    """Draw one value a landmark on a face (N, 2)."""
+    figure, axes = new_figure(height=4.0)
+    draw_shape(axes, shape, schema, "lightgrey")
+    dots = axes.scatter(shape[:, 0], shape[:, 1], c=values, cmap="viridis", s=30, zorder=3)
+    figure.colorbar(dots, ax=axes, label=unit)
+    _as_face(axes, title)
+    return chart(figure, title)
+
+
+def shape_mode(
+    mean: NDArray[np.float32], mode: NDArray[np.float64], schema: LandmarkSchema, title: str, caption: str
+) -> str:
+    """Draw the mean shape and what a mode (N, 2), one standard deviation long, makes of it."""
+    figure, axes = new_figure(height=4.0)
+    draw_shape(axes, mean, schema, "lightgrey")
+    for sign, colour in ((-REACH, "tab:blue"), (REACH, "tab:red")):
+        draw_shape(axes, (mean + sign * mode).astype(np.float32), schema, colour)
+    _as_face(axes, title)
+    return chart(figure, title, caption)
+
+
+def draw_shape(axes: Any, shape: NDArray[np.float32], schema: LandmarkSchema, colour: str) -> None:
+    """Draw contours and points of a face (N, 2)."""
+    for contour in schema.contours:
+        indices = [*contour.indices, *(contour.indices[:1] if contour.closed else ())]
+        axes.plot(*shape[indices].T, color=colour, linewidth=1, zorder=1)
+    axes.scatter(shape[:, 0], shape[:, 1], color=colour, s=6, zorder=2)
+
+
+def new_figure(height: float = SIZE_INCH[1]) -> tuple[Figure, Any]:
+    """Give a figure of the pages' width and its axes."""
+    figure = Figure(figsize=(SIZE_INCH[0], height), layout="constrained")
+    return figure, figure.subplots()
+
+
+def _as_face(axes: Any, title: str) -> None:
+    axes.set(title=title, aspect="equal", xticks=[], yticks=[])
+    axes.invert_yaxis()
