@@ -58,7 +58,12 @@ def _fit_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(module="evaluate_command")
-    parser.add_argument("--model", type=Path, required=True, help=".keras or .tflite made by facewire")
+    parser.add_argument(
+        "--model", type=Path, action="append", required=True, help=".keras or .tflite made by facewire; repeatable"
+    )
+    parser.add_argument(
+        "--peer", type=Path, action="append", default=[], metavar="JSON", help="another model's predictions; repeatable"
+    )
     parser.add_argument("--data", type=Path, action="append", required=True, help="folder; repeatable")
     parser.add_argument("--task", choices=("landmarks", "detection"), help="refuse a model for another task")
     parser.add_argument("--split", default="test", choices=("train", "val", "test"))
@@ -66,6 +71,7 @@ def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--detector", type=Path, help="detector .tflite for --boxes detector; default: the shipped one")
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--report", type=Path, help="draw the worst faces and the error curve into this folder")
+    parser.add_argument("--page", type=Path, metavar="HTML", help="one page with all models side by side")
 
 
 def _import_arguments(parser: argparse.ArgumentParser) -> None:

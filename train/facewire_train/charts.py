@@ -43,7 +43,7 @@ def curves(
     """Draw named lines."""
     figure, axes = new_figure()
     for name, (xs, ys) in lines.items():
-        axes.plot(xs, ys, label=name, marker="." if len(xs) < 20 else "")
+        axes.plot(xs, ys, label=name, marker="o" if len(xs) == 1 else "." if len(xs) < 20 else "")
     axes.set(title=title, xlabel=x, ylabel=y, **axis)
     axes.grid(alpha=0.3)
     if lines:

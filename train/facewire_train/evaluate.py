@@ -15,7 +15,7 @@ from facewire_edge.errors import UsageError
 from facewire_edge.geometry import Box, CropTransform
 from facewire_edge.interpreter import Model, load_model
 from facewire_edge.landmarks import decode_landmarks
-from facewire_edge.schema import POINTS5
+from facewire_edge.schema import POINTS5, LandmarkSchema
 from facewire_edge.types import Detection
 from numpy.typing import NDArray
 
@@ -152,10 +152,7 @@ def evaluate_landmarks(
     """
     assert card.schema is not None
     assert card.mean_shape is not None
-    corners = list(card.schema.eye_corners)
-    samples = tuple(s for s in samples if len(s.points) == card.schema.n and np.isfinite(s.points[corners]).all())
-    if not samples:
-        raise UsageError(f"no face with the eye corners of schema {card.schema.name} in this split; nothing to measure")
+    samples = measurable(samples, card.schema)
     crops = [_crop(s, card, boxes, detector) for s in samples]
     points = predict_points(samples, crops, card, run)
     if boxes == "detector":  # the device looks twice at a new face, see Tracker
@@ -163,8 +160,23 @@ def evaluate_landmarks(
         points = predict_points(samples, crops, card, run)
     blank = np.full_like(card.mean_shape, np.nan)
     mean = np.stack([blank if c is None else c.from_units(card.mean_shape) for c in crops])
-    truth = np.stack([s.points for s in samples])
-    return Prediction(samples, points, mean, _errors(points, truth, card), _errors(mean, truth, card))
+    return Prediction(
+        samples, points, mean, errors_of(points, samples, card.schema), errors_of(mean, samples, card.schema)
+    )
+
+
+def measurable(samples: Sequence[Sample], schema: LandmarkSchema) -> tuple[Sample, ...]:
+    """Give the samples of a schema whose eye corners are labelled.
+
+    Raises:
+        UsageError: there is none.
+
+    """
+    corners = list(schema.eye_corners)
+    found = tuple(s for s in samples if len(s.points) == schema.n and np.isfinite(s.points[corners]).all())
+    if not found:
+        raise UsageError(f"no face with the eye corners of schema {schema.name} in this split; nothing to measure")
+    return found
 
 
 def _landmark_crop(points: NDArray[np.float32], card: ModelCard) -> CropTransform:
@@ -179,9 +191,9 @@ def _crop(sample: Sample, card: ModelCard, boxes: str, detector: FaceDetector | 
     return truth_crop(sample, card) if boxes == "truth" else truth5_crop(sample, card)
 
 
-def _errors(points: NDArray[np.float32], truth: NDArray[np.float32], card: ModelCard) -> NDArray[np.float64]:
-    assert card.schema is not None
-    errors = nme(points, truth, card.schema.eye_corners)
+def errors_of(points: NDArray[np.float32], samples: Sequence[Sample], schema: LandmarkSchema) -> NDArray[np.float64]:
+    """Give the NME (S,) of points (S, N, 2) as a fraction, infinite where the face was missed."""
+    errors = nme(points, np.stack([s.points for s in samples]), schema.eye_corners)
     errors[np.isnan(points).all(axis=(1, 2))] = np.inf
     return errors
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from facewire_edge.card import ModelCard
 from facewire_edge.config import EdgeConfig
+from facewire_edge.detect import FaceDetector
 from facewire_edge.detectors import open_detector
 from facewire_edge.draw import draw_face
 from facewire_edge.errors import UsageError
@@ -19,6 +20,7 @@ from facewire_edge.files import replacing, write_text
 from facewire_edge.types import Face
 from matplotlib.figure import Figure
 
+from facewire_train.contest import Contestant, box_agreement, enter_model, enter_peer, with_names_apart
 from facewire_train.datasets import Sample, read_dataset
 from facewire_train.detection import detect_scenes, detection_figures
 from facewire_train.detection_report import write_detection_report
@@ -26,11 +28,12 @@ from facewire_train.evaluate import (
     BatchRunner,
     Prediction,
     evaluate_detector,
-    evaluate_landmarks,
     open_model,
     summary,
 )
+from facewire_train.evaluation_page import evaluation_page
 from facewire_train.images import read_image
+from facewire_train.peers import read_peer
 
 log = logging.getLogger(__name__)
 
@@ -40,13 +43,15 @@ WORST = 25  # faces that the report draws
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure, print, and write what was asked for."""
-    card, runner = open_model(arguments.model)
+    card, runner = open_model(arguments.model[0])
     samples = [s for path in arguments.data for s in read_dataset(path).split(arguments.split)]
     if not samples:
         raise UsageError(f"no face in split {arguments.split!r}; choose another --split")
     if arguments.task not in (None, TASKS[card.kind]):
-        raise UsageError(f"--task {arguments.task}, but {arguments.model} is a model for {TASKS[card.kind]}")
+        raise UsageError(f"--task {arguments.task}, but {arguments.model[0]} is a model for {TASKS[card.kind]}")
     if card.kind == "detector":
+        if len(arguments.model) > 1 or arguments.peer or arguments.page:
+            raise UsageError("side by side and --page are for landmark models; evaluate a detector by itself")
         figures = _detector(arguments, card, runner, samples)
     else:
         figures = _landmarks(arguments, card, runner, samples)
@@ -74,15 +79,39 @@ def _landmarks(
     arguments: argparse.Namespace, card: ModelCard, runner: BatchRunner, samples: Sequence[Sample]
 ) -> dict[str, Any]:
     detector = None
-    if arguments.boxes == "detector":
+    if arguments.boxes == "detector" or arguments.page is not None:
         detector = open_detector(arguments.detector or Path(EdgeConfig().detector))
-    prediction = evaluate_landmarks(samples, card, runner, arguments.boxes, detector)
+    thorough = arguments.page is not None
+    first = enter_model(arguments.model[0], card, runner, samples, arguments.boxes, detector, thorough)
+    prediction = first.prediction
     for sample, error in zip(prediction.samples, prediction.errors, strict=True):
         if not np.isfinite(error):
             log.info("missed: %s", sample.image)
     if arguments.report is not None:
         write_report(prediction, card, arguments.report)
-    return {"model": card.title, "boxes": arguments.boxes, "split": arguments.split, **summary(prediction)}
+    figures = {"model": card.title, "boxes": arguments.boxes, "split": arguments.split, **summary(prediction)}
+    if len(arguments.model) == 1 and not arguments.peer and not thorough:
+        return figures
+    others = [_enter(path, arguments, samples, detector) for path in arguments.model[1:]]
+    peers = [enter_peer(read_peer(path), samples, first.schema) for path in arguments.peer]
+    contestants = with_names_apart([first, *others, *peers])
+    figures["models"] = [contestant.figures() for contestant in contestants]
+    if arguments.page is not None:
+        assert detector is not None
+        agreement = box_agreement(prediction.samples, detector)
+        about = f"{len(prediction.samples)} faces, split {arguments.split}, boxes {arguments.boxes}"
+        write_text(arguments.page, evaluation_page(contestants, figures["models"], about, agreement))
+        log.info("page: %s", arguments.page)
+    return figures
+
+
+def _enter(
+    path: Path, arguments: argparse.Namespace, samples: Sequence[Sample], detector: FaceDetector | None
+) -> Contestant:
+    card, runner = open_model(path)
+    if card.kind == "detector":
+        raise UsageError(f"{path} is a detector; side by side is for landmark models")
+    return enter_model(path, card, runner, samples, arguments.boxes, detector, arguments.page is not None)
 
 
 def write_report(prediction: Prediction, card: ModelCard, folder: Path) -> None:

@@ -1,0 +1,129 @@
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from facewire_edge.config import EdgeConfig
+from facewire_edge.errors import DataError
+from facewire_edge.schema import IBUG68, WFLW98
+from facewire_train.__main__ import main
+from facewire_train.checkpoint import save_checkpoint
+from facewire_train.config import TrainConfig
+from facewire_train.contest import enter_peer
+from facewire_train.datasets import Sample, read_dataset
+from facewire_train.evaluate import Prediction, errors_of
+from facewire_train.landmark_task import landmark_task
+from facewire_train.peers import read_peer
+from facewire_train.verdict import verdict
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras 3.15, NumPy 2
+
+
+def write_peer(path: Path, samples: tuple[Sample, ...], shift_px: float = 1.0, **changes: Any) -> Path:
+    answers = {f"img/{s.image.name}": [(s.points + np.float32(shift_px)).astype(float).tolist()] for s in samples}
+    path.write_text(json.dumps({"name": "peer", "schema": "ibug68", "faces": answers, **changes}))
+    return path
+
+
+def said(samples: tuple[Sample, ...], shift_px: float) -> Prediction:
+    points = np.stack([s.points for s in samples]) + np.float32(shift_px)
+    errors = errors_of(points, samples, IBUG68)
+    return Prediction(samples, points, points, errors, errors)
+
+
+def test_peers_answers_are_matched_by_image_and_face(tmp_path: Path, faces: Path) -> None:
+    samples = read_dataset(faces).samples
+    peer = read_peer(write_peer(tmp_path / "p.json", samples[1:], bytes=1000, ms=2))
+    peer.faces[f"img/{samples[1].image.name}"].insert(0, samples[1].points + np.float32(500))  # another face
+    figures = enter_peer(peer, samples, IBUG68).figures()
+    assert figures["missed"] == 1
+    assert figures["bytes"] == 1000
+    distances = [np.linalg.norm(s.points[36] - s.points[45]) for s in samples[1:]]
+    expected = 100 * np.mean([np.sqrt(2) / d for d in distances])
+    assert figures["nme_percent"]["inter_ocular"]["mean"] == pytest.approx(expected, rel=1e-3)
+
+
+def test_peer_of_a_finer_schema_is_mapped(tmp_path: Path, faces: Path) -> None:
+    samples = read_dataset(faces).samples[:2]
+    path = write_peer(tmp_path / "p.json", samples)
+    values = json.loads(path.read_text())
+    values["schema"] = "wflw98"
+    values["faces"] = {name: [np.random.default_rng(0).uniform(0, 80, (98, 2)).tolist()] for name in values["faces"]}
+    path.write_text(json.dumps(values))
+    assert read_peer(path).schema is WFLW98
+    assert enter_peer(read_peer(path), samples, IBUG68).prediction.points.shape == (2, 68, 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"schema": "ibug99"}, "unknown schema"),
+        ({"faces": {"a": [[[1, 2]]]}}, "1 points, the schema has 68"),
+        ({"faces": [1]}, "is no file of predictions"),
+        ({"faces": {}}, "names none of the 30 images"),
+        ({"schema": "points5", "faces": {"a": [[[1, 2]] * 5]}}, "has schema points5, the faces have ibug68"),
+    ],
+)
+def test_broken_predictions_are_refused_in_one_line(
+    tmp_path: Path, faces: Path, changes: dict[str, Any], words: str
+) -> None:
+    samples = read_dataset(faces).samples
+    with pytest.raises(DataError, match=words) as caught:
+        enter_peer(read_peer(write_peer(tmp_path / "p.json", samples, **changes)), samples, IBUG68)
+    assert "\n" not in str(caught.value)
+
+
+def test_verdict_parts_faces_and_points(faces: Path) -> None:
+    samples = read_dataset(faces).samples
+    prediction = said(samples, 2.0)
+    prediction.points[:, :17] += 6
+    prediction.points[3] = np.nan
+    prediction.errors[:] = errors_of(prediction.points, samples, IBUG68)
+    figures = verdict(prediction, IBUG68)
+    regions = figures["regions_nme_percent"]
+    assert regions["jaw"] > 3 * regions["outer_lip"]
+    assert figures["landmarks_nme_percent"]["chin"] == pytest.approx(regions["jaw"], rel=0.01)
+    assert figures["missed"] == 1
+    assert figures["groups"]["subset"]["synthetic"]["faces"] == 30
+    assert set(figures["groups"]) <= {"subset", "yaw", "face size"}
+    nme = figures["nme_percent"]["inter_ocular"]
+    assert nme["low"] < nme["mean"] < nme["high"]
+    assert figures["nme_percent"]["inter_pupil"]["mean"] > nme["mean"] > figures["nme_percent"]["box_diagonal"]["mean"]
+
+
+def test_all_missed_faces_have_no_nme_but_fail(faces: Path) -> None:
+    prediction = said(read_dataset(faces).samples, np.nan)
+    figures = verdict(prediction, IBUG68)
+    assert figures["missed"] == 30
+    assert figures["fr8_percent"]["mean"] == 100
+    assert figures["auc10"]["mean"] == 0
+    assert figures["nme_percent"]["inter_ocular"] == {"mean": None, "low": None, "high": None}
+    json.dumps(figures, allow_nan=False)
+
+
+def test_models_and_peers_side_by_side_make_one_page_and_one_json(
+    tmp_path: Path, faces: Path, config: TrainConfig
+) -> None:
+    data = read_dataset(faces)
+    task = landmark_task(config, [data])
+    save_checkpoint(task.network(False), task.card, tmp_path / "model.keras")
+    peer = write_peer(tmp_path / "peer.json", data.split("test"))
+    page, figures = tmp_path / "page.html", tmp_path / "figures.json"
+    models = ["--model", str(tmp_path / "model.keras"), "--model", EdgeConfig().model, "--peer", str(peer)]
+    where = ["--data", str(faces), "--page", str(page), "--json", str(figures)]
+    assert main(["evaluate", *models, *where]) == 0
+    found = json.loads(figures.read_text())
+    assert found["model"] == "tiny@"
+    names = [m["model"] for m in found["models"]]
+    assert len(names) == 3
+    assert names[0].startswith("tiny, float")
+    assert names[2] == "peer"
+    assert found["models"][0]["ms_per_face"] > 0
+    assert "nme_percent" in found["models"][1]["detector_boxes"]
+    text = page.read_text()
+    assert not re.search(r'(src|href)="(?!data:)', text)
+    assert all(name in text for name in names)
+    detector = ["evaluate", "--model", EdgeConfig().detector, "--data", str(faces), "--page", str(page)]
+    assert main(detector) == 2

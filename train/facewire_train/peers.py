@@ -1,0 +1,97 @@
+"""Read what somebody else's model said of the same faces, from a small JSON file.
+
+``{"name": "...", "schema": "ibug68", "bytes": 3700000, "ms": 1.1, "faces": {"img/1.jpg": [[[x, y], ...], ...]}}``:
+for each image, by its path below the set's folder or by its name, the faces that were found, in pixels of the image.
+``bytes`` and ``ms`` (a face) are optional. Images that are not named count as missed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from facewire_edge.errors import DataError, FacewireError
+from facewire_edge.geometry import Box
+from facewire_edge.schema import LandmarkSchema, find_schema, linear_map
+from numpy.typing import NDArray
+
+from facewire_train.labels import Sample, labelled_points, point_array
+
+MATCH_IOU = 0.3  # of the tight boxes; a face that overlaps the true one by less is another
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Peer:
+    """Hold a foreign model's answers."""
+
+    name: str
+    schema: LandmarkSchema
+    faces: dict[str, list[NDArray[np.float32]]]  # image -> (N, 2) each
+    size: int | None  # bytes
+    ms: float | None  # a face
+
+
+def read_peer(path: Path) -> Peer:
+    """Read a file of predictions.
+
+    Raises:
+        DataError: it is missing or is no such file; the message names the image.
+
+    """
+    try:
+        values = json.loads(path.read_text())
+        schema = find_schema(str(values["schema"]))
+        faces = {
+            str(image): [point_array(face, schema.n, f"{path}: {image}") for face in found]
+            for image, found in values["faces"].items()
+        }
+        return Peer(str(values["name"]), schema, faces, _number(values, "bytes", int), _number(values, "ms", float))
+    except OSError as error:
+        raise DataError(f"cannot read predictions {path}: {error.strerror}") from error
+    except DataError:
+        raise
+    except (FacewireError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise DataError(f"{path} is no file of predictions ({reason}); expected name, schema and faces") from error
+
+
+def points_of_peer(peer: Peer, samples: Sequence[Sample], schema: LandmarkSchema) -> NDArray[np.float32]:
+    """Give what the peer said of each sample (S, N, 2), NaN where it missed the face.
+
+    Raises:
+        DataError: its schema cannot be mapped to the samples', or it names none of their images.
+
+    """
+    matrix = linear_map(peer.schema, schema)
+    if matrix is None:
+        raise DataError(f"{peer.name} has schema {peer.schema.name}, the faces have {schema.name}; give it that one")
+    named = [_answers(peer, sample) for sample in samples]
+    if all(answers is None for answers in named):
+        raise DataError(f"{peer.name} names none of the {len(samples)} images; name them by their path below the set")
+    points = np.full((len(samples), schema.n, 2), np.nan, np.float32)
+    for i, (sample, answers) in enumerate(zip(samples, named, strict=True)):
+        mapped = [np.einsum("dmn,nd->md", matrix, face).astype(np.float32) for face in answers or ()]
+        best = max(mapped, key=lambda face: _overlap(face, sample), default=None)
+        if best is not None and _overlap(best, sample) >= MATCH_IOU:
+            points[i] = best
+    return points
+
+
+def _number(values: dict[str, Any], key: str, kind: type[Any]) -> Any:
+    return None if values.get(key) is None else kind(values[key])
+
+
+def _answers(peer: Peer, sample: Sample) -> list[NDArray[np.float32]] | None:
+    parts = sample.image.parts
+    return next((peer.faces[k] for i in range(len(parts)) if (k := "/".join(parts[i:])) in peer.faces), None)
+
+
+def _overlap(face: NDArray[np.float32], sample: Sample) -> float:
+    known = labelled_points(sample.points)
+    if not np.isfinite(face).all():
+        return 0.0
+    return Box.around(face[known]).iou(Box.around(sample.points[known]))
