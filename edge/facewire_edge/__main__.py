@@ -74,6 +74,9 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--min-presence", type=float, help="of a followed face, 0 to 1; default: the card's")
     parser.add_argument("--realtime", action="store_true", default=None, help="pace a file like a camera")
     parser.add_argument("--no-smooth", dest="smooth", action="store_false", default=None, help="publish raw landmarks")
+    parser.add_argument("--pose", action="store_true", default=None, help="add yaw, pitch and roll of each head")
+    blink = "add how far eyes and mouth are open, and whether both eyes are closed"
+    parser.add_argument("--blink", action="store_true", default=None, help=blink)
     parser.add_argument("--frames", type=int, help="stop after this many messages of faces")
     parser.add_argument("--raw", metavar="WxH@FPS", help="size and rate of raw RGB24 frames on standard input")
     parser.add_argument("--width", type=int, help="asked of the camera")

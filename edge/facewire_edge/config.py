@@ -45,6 +45,8 @@ class EdgeConfig:
     min_presence: float | None = None  # default: what the landmark model's card recommends
     realtime: bool = False
     smooth: bool = True
+    pose: bool = False  # add yaw, pitch and roll
+    blink: bool = False  # add how far eyes and mouth are open, and blink
     frames: int | None = None
     raw: str | None = None  # WIDTHxHEIGHT@FPS of `--input -`
     width: int | None = None

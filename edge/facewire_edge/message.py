@@ -14,7 +14,7 @@ import numpy as np
 
 from facewire_edge.errors import DataError
 from facewire_edge.geometry import Box
-from facewire_edge.types import Detection, Face, Points, Result
+from facewire_edge.types import Detection, Face, Openness, Points, Pose, Result
 
 VERSION = 1
 DECIMALS = 5  # 1e-5 of a 4,000 px wide image is 0.04 px
@@ -134,6 +134,11 @@ def _encode_face(face: Face, width: int, height: int) -> dict[str, Any]:
     if face.detection is not None:
         box = _encode_box(face.detection.box, width, height)
         encoded["detection"] = {"box": box, "score": round(face.detection.score, 3)}
+    if face.pose is not None:
+        encoded["pose"] = {name: round(angle, 1) for name, angle in face.pose._asdict().items()}
+    if face.openness is not None:
+        encoded["open"] = {name: round(value, 3) for name, value in face.openness._asdict().items()}
+        encoded["blink"] = face.blink
     units = (face.landmarks.astype(np.float64) + 0.5) / (width, height)
     encoded["landmarks"] = units.round(DECIMALS).tolist()
     return encoded
@@ -167,6 +172,9 @@ def _decode_face(face: dict[str, Any], width: int, height: int) -> Face:
         presence=float(face["presence"]),
         landmarks=_to_pixels(face["landmarks"], width, height),
         detection=None if detection is None else _decode_detection(detection, width, height),
+        pose=Pose(**face["pose"]) if "pose" in face else None,
+        openness=Openness(**face["open"]) if "open" in face else None,
+        blink=bool(face.get("blink", False)),
     )
 
 

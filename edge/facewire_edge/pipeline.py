@@ -80,7 +80,7 @@ def open_tracker(config: EdgeConfig) -> tuple[Tracker, Origin]:
     """Load both models and build what turns frames into faces."""
     detector, landmarks = load_models(config)
     presence = landmarks.card.min_presence if config.min_presence is None else config.min_presence
-    settings = TrackSettings(config.max_faces, config.detect_every, presence, config.smooth)
+    settings = TrackSettings(config.max_faces, config.detect_every, presence, config.smooth, config.pose, config.blink)
     device = " and ".join(sorted({detector.device, landmarks.device}))
     origin = Origin(config.source, landmarks.schema.name, landmarks.card.title, device)
     return Tracker(detector, landmarks, settings), origin

@@ -14,6 +14,9 @@ from facewire_edge.detect import FaceDetector
 from facewire_edge.errors import ModelError
 from facewire_edge.geometry import Box, CropTransform
 from facewire_edge.motion import Motion
+from facewire_edge.openness import Blink, FaceOpenness
+from facewire_edge.pose import HeadPose
+from facewire_edge.schema import LandmarkSchema
 from facewire_edge.smooth import OneEuro
 from facewire_edge.types import Detection, Face, Frame, Image, Points
 
@@ -39,6 +42,7 @@ REHEARSAL_PX = 128
 class LandmarkFinder(Protocol):
     """Find the landmarks of a face; see :class:`facewire_edge.landmarks.LandmarkModel`."""
 
+    schema: LandmarkSchema
     crop_ns: int  # spent on cutting crops since start
 
     def crop_of_points5(self, points5: Points) -> CropTransform:
@@ -59,6 +63,8 @@ class TrackSettings:
     detect_every: int = 10
     min_presence: float = 0.5
     smooth: bool = True
+    pose: bool = False
+    blink: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -71,6 +77,7 @@ class _Track:
     presence: float
     detection: Detection | None
     smoother: OneEuro | None
+    blink: Blink
     state: str = "new"
     shared: int = 0  # frames for which it has followed the same face as another track
     doubt: str = ""  # "jump" or "cut": the detector must confirm it
@@ -84,6 +91,8 @@ class Tracker:
         self._detector = detector
         self._landmarks = landmarks
         self._settings = settings
+        self._head_pose = HeadPose(landmarks.schema) if settings.pose else None
+        self._openness = FaceOpenness(landmarks.schema) if settings.blink else None
         self._tracks: list[_Track] = []
         self._lost: list[_Track] = []
         self._next_id = 0
@@ -201,7 +210,7 @@ class Tracker:
             return
         smoother = OneEuro() if self._settings.smooth else None
         motion = Motion.of(box, self._time_ns)
-        track = _Track(self._next_id, points, box, motion, detection.score, presence, detection, smoother)
+        track = _Track(self._next_id, points, box, motion, detection.score, presence, detection, smoother, Blink())
         if (lost := self._nearest_lost(box)) is not None:
             self._lost.remove(lost)
             track.id, track.state = lost.id, "tracked"
@@ -244,4 +253,8 @@ class Tracker:
     def _face(self, track: _Track) -> Face:
         size = max(track.box.width, track.box.height)
         points = track.points if track.smoother is None else track.smoother(track.points, self._time_ns, size)
-        return Face(track.id, track.state, track.score, track.presence, points, track.detection)
+        pose = self._head_pose(points) if self._head_pose is not None else None
+        # Of the raw points: a blink is over before a filter has followed it.
+        openness = self._openness(track.points) if self._openness is not None else None
+        blink = openness is not None and track.blink(openness)
+        return Face(track.id, track.state, track.score, track.presence, points, track.detection, pose, openness, blink)

@@ -1,6 +1,9 @@
 """The values that flow through the edge loop."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +33,22 @@ class Detection:
     points5: Points  # (5, 2), the order of the points5 schema
 
 
+class Pose(NamedTuple):
+    """Hold the angles of a head, in degrees."""
+
+    yaw: float  # > 0 when the subject turns towards the image's right
+    pitch: float  # > 0 up
+    roll: float  # > 0 clockwise on the screen
+
+
+class Openness(NamedTuple):
+    """Hold height by width: an open eye has 0.25 to 0.4, a closed mouth 0."""
+
+    right_eye: float
+    left_eye: float
+    mouth: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
     """Hold one face of one frame, in frame pixels."""
@@ -40,6 +59,9 @@ class Face:
     presence: float
     landmarks: Points  # (N, 2)
     detection: Detection | None = None  # when the detector ran on this frame
+    pose: Pose | None = None  # where it is asked for
+    openness: Openness | None = None  # where blink is asked for
+    blink: bool = False  # both eyes are closed
 
     @property
     def box(self) -> Box:

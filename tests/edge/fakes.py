@@ -2,6 +2,7 @@
 
 import numpy as np
 from facewire_edge.geometry import Box, CropTransform
+from facewire_edge.schema import POINTS5
 from facewire_edge.types import Detection, Image, Points
 
 # Five points of a face whose tight box is the unit square around its middle.
@@ -47,6 +48,7 @@ class Landmarks:
 
     def __init__(self) -> None:
         self.crop_ns = 0
+        self.schema = POINTS5
 
     def crop_of_points5(self, points5: Points) -> CropTransform:
         return CropTransform.from_box(Box.around(points5), 64)

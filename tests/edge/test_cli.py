@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -56,3 +57,12 @@ def test_closed_pipe_is_an_end_and_not_an_error() -> None:
     done = subprocess.run(["bash", "-c", command], cwd=EDGE, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_pose_and_blink_are_measured_on_request() -> None:
+    command = [sys.executable, "-m", "facewire_edge", "run", "--input", "replay", "--frames", "1", "--pose", "--blink"]
+    done = subprocess.run(command, cwd=EDGE, capture_output=True, text=True, timeout=60, check=False)
+    face = json.loads(done.stdout)["faces"][0]
+    assert max(abs(angle) for angle in face["pose"].values()) < 45
+    assert 0.1 < face["open"]["left_eye"] < 0.6
+    assert face["blink"] is False

@@ -1,11 +1,12 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from facewire_edge.errors import DataError
 from facewire_edge.geometry import Box
-from facewire_edge.message import Origin, decode, encode, encode_event, to_datagrams, to_line
-from facewire_edge.types import Detection, Face, Result
+from facewire_edge.message import Origin, decode, encode, encode_event, to_datagrams, to_line, without_password
+from facewire_edge.types import Detection, Face, Openness, Pose, Result
 
 ORIGIN = Origin("cam0", "wflw98", "m@abcdef")
 
@@ -67,3 +68,27 @@ def test_other_types_and_unknown_fields_are_skipped() -> None:
 def test_line_that_is_no_message_is_refused(text: str) -> None:
     with pytest.raises(DataError):
         decode(text)
+
+
+def test_pose_and_openness_are_sent_where_they_are_measured() -> None:
+    plain = result(faces=1)
+    assert not {"pose", "open", "blink"} & set(json.loads(line(plain))["faces"][0])
+    measured = replace(plain.faces[0], pose=Pose(3.14, -8.0, 0.44), openness=Openness(0.3, 0.31, 0.0), blink=True)
+    sent = json.loads(line(replace(plain, faces=(measured,))))["faces"][0]
+    assert sent["pose"] == {"yaw": 3.1, "pitch": -8.0, "roll": 0.4}
+    assert sent["open"] == {"right_eye": 0.3, "left_eye": 0.31, "mouth": 0.0}
+    assert sent["blink"] is True
+
+
+def test_pose_and_openness_are_read_back() -> None:
+    plain = result(faces=1)
+    face = replace(plain.faces[0], pose=Pose(3.1, -8.0, 0.4), openness=Openness(0.3, 0.31, 0.0), blink=True)
+    read = decode(line(replace(plain, faces=(face,))))
+    assert read is not None
+    found = read.result.faces[0]
+    assert (found.pose, found.openness, found.blink) == (face.pose, face.openness, True)
+
+
+def test_password_is_taken_out_of_an_address() -> None:
+    assert without_password("rtsp://me:se/cr@et@camera:554/live") == "rtsp://camera:554/live"
+    assert without_password("udp://host:9000") == "udp://host:9000"
