@@ -38,22 +38,24 @@ def _end(*_: object) -> None:
 
 
 def _run(argv: list[str]) -> None:
-    arguments = _parser().parse_args(argv)
+    arguments = _parser(argv).parse_args(argv)
     level = getattr(logging, arguments.log_level.upper())
     logging.basicConfig(level=level, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
     arguments.run(arguments)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+    """Declare all verbs, but import only the one that is called: the others would cost the loop's start 0.1 s."""
     parser = argparse.ArgumentParser(prog=PROG, description="Find faces and stream their landmarks.")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     _run_arguments(verbs.add_parser("run", help="camera in, messages out"))
     for verb, (name, text) in VERBS.items():
-        module = import_module(f"facewire_edge.{name}")
         subparser = verbs.add_parser(verb, help=text)
-        module.add_arguments(subparser)
-        subparser.set_defaults(run=module.run)
+        if verb in argv:
+            module = import_module(f"facewire_edge.{name}")
+            module.add_arguments(subparser)
+            subparser.set_defaults(run=module.run)
     cameras = verbs.add_parser("cameras", help="list the cameras of this machine")
     cameras.add_argument("--json", action="store_true")
     cameras.set_defaults(run=_list_cameras)

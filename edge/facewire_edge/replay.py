@@ -49,6 +49,10 @@ class ReplayDevice:
         self.opened += 1
         return ReplayCamera(self._images, self._fps, live=True, realtime=True, device=self)
 
+    def recover(self) -> None:
+        """End the fault that lasts."""
+        self._until = 0.0
+
     def fault(self) -> Fault | None:
         """Give the fault that the next read meets."""
         now = time.monotonic()

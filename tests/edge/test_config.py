@@ -9,7 +9,7 @@ EXAMPLE = Path(__file__).parents[2] / "edge" / "facewire.toml"
 
 
 def resolved(*flags: str) -> EdgeConfig:
-    return resolve(_parser().parse_args(["run", *flags]))
+    return resolve(_parser(["run"]).parse_args(["run", *flags]))
 
 
 def test_example_file_holds_the_defaults() -> None:

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,13 +14,14 @@ from facewire_edge.replay import Fault, ReplayDevice
 from facewire_edge.types import Frame
 
 NOISE = [np.random.default_rng(i).integers(0, 255, (8, 8, 3), dtype=np.uint8) for i in range(50)]
-QUICK = Patience(tick=0.01, read=0.1, connect=0.1, stall=0.1, retry=0.01, longest_retry=0.04, hung=0.1)
+QUICK = Patience(tick=0.01, stall=0.1, retry=0.01, longest_retry=0.04)
+HASTY = replace(QUICK, read=0.1, connect=0.1, hung=0.1)  # for what hangs; a loaded machine is as slow
 PATIENCE_S = 5.0
 
 
 @contextmanager
-def live(device: ReplayDevice, *, wait: bool = False) -> Iterator[LiveCamera]:
-    with closing(LiveCamera(device.open, wait=wait, patience=QUICK)) as camera:
+def live(device: ReplayDevice, *, wait: bool = False, patience: Patience = QUICK) -> Iterator[LiveCamera]:
+    with closing(LiveCamera(device.open, wait=wait, patience=patience)) as camera:
         yield camera
 
 
@@ -37,8 +39,8 @@ def read_until(camera: LiveCamera, condition: Callable[[], bool]) -> list[Frame]
 
 def lives_through(fault: Fault, images: list[np.ndarray] = NOISE) -> list[Frame]:
     device = ReplayDevice(images, 200, [fault])
-    with live(device) as camera:
-        frames = read_until(camera, lambda: camera.link.reconnects == 1 and camera.link.state == "running")
+    with live(device, patience=HASTY if fault.kind == "hang" else QUICK) as camera:
+        frames = read_until(camera, lambda: camera.link.reconnects >= 1 and camera.link.state == "running")
         frames += read_until(camera, lambda: device.frames >= fault.frame + 40)
     assert device.opened == device.closed
     return frames
@@ -55,10 +57,12 @@ def test_camera_comes_back_and_its_frames_are_counted_on(fault: Fault) -> None:
 
 
 def test_while_a_camera_is_away_the_loop_turns_and_the_reason_is_told() -> None:
-    with live(ReplayDevice(NOISE, 200, [Fault("vanish", 3, 0.3)])) as camera:
+    device = ReplayDevice(NOISE, 200, [Fault("vanish", 3, 3600)])
+    with live(device) as camera:
         read_until(camera, lambda: camera.link.state == "no-camera")
         assert isinstance(camera.read(), Lapse)
         assert "replay" in camera.link.reason
+        device.recover()
         read_until(camera, lambda: camera.link.state == "running")
 
 
@@ -72,12 +76,13 @@ def test_fifty_losses_leave_no_thread_behind() -> None:
 
 
 def test_absent_camera_is_an_error_unless_it_is_waited_for() -> None:
-    device = ReplayDevice(NOISE, 200, [Fault("vanish", 0, 0.2)])
+    device = ReplayDevice(NOISE, 200, [Fault("vanish", 0, 3600)])
     device.fault()
     with pytest.raises(HardwareError):
         LiveCamera(device.open)
     with live(device, wait=True) as camera:
         read_until(camera, lambda: camera.link.state == "no-camera")
+        device.recover()
         read_until(camera, lambda: camera.link.state == "running")
         assert camera.link.reconnects == 0  # it came for the first time
 
@@ -110,7 +115,7 @@ def test_picture_that_a_new_connection_does_not_change_degrades_and_flows_on() -
 
 def test_camera_that_hangs_for_good_is_called_hung_and_left_at_the_end() -> None:
     device = ReplayDevice(NOISE, 200, [Fault("hang", 3, 3), Fault("hang", 3, 3)])
-    camera = LiveCamera(device.open, patience=QUICK)
+    camera = LiveCamera(device.open, patience=HASTY)
     read_until(camera, lambda: camera.link.hung)
     assert device.opened == 2  # the reader that hangs was replaced once, not again and again
     start = time.monotonic()
