@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import resource
+import subprocess
 import sys
 import time
 from contextlib import closing, redirect_stdout
@@ -17,12 +19,15 @@ from typing import Any
 
 import numpy as np
 
-from facewire_edge.config import EdgeConfig
+from facewire_edge.config import EdgeConfig, check
+from facewire_edge.errors import FacewireError
 from facewire_edge.interpreter import find_runtime
+from facewire_edge.machine import device_name, temperature_c, throttling
 from facewire_edge.pipeline import Stats, loop, open_input, open_tracker
 from facewire_edge.publish import StdoutSink
 
 WARM_UP = 20  # frames: the runtime's first inferences allocate
+SETTINGS = ("input", "model", "detector", "threads", "device")
 STAGES = ("capture", "detect", "crop", "landmarks", "publish", "total")
 
 
@@ -34,18 +39,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default=EdgeConfig().model)
     parser.add_argument("--detector", default=EdgeConfig().detector)
     parser.add_argument("--threads", type=int, default=EdgeConfig().threads)
+    parser.add_argument("--device", default=EdgeConfig().device, help="cpu, usb, usb:N, pci or pci:N")
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the real loop into a sink that prints to nowhere, and print its costs."""
-    names = ("input", "model", "detector", "threads")
-    config = replace(EdgeConfig(), **{name: getattr(arguments, name) for name in names})
+    config = check(replace(EdgeConfig(), **{name: getattr(arguments, name) for name in SETTINGS}))
     report = measure(config, arguments.frames)
     print(json.dumps(report, indent=1) if arguments.json else _text(report))
 
 
 def measure(config: EdgeConfig, frames: int) -> dict[str, Any]:
     """Give median and 95th percentile of each stage in milliseconds, and what the process used."""
+    before_c = temperature_c()
     tracker, origin = open_tracker(config)
     with closing(open_input(config)) as camera, Path("/dev/null").open("w") as nowhere, redirect_stdout(nowhere):
         loop(camera, tracker, [StdoutSink()], origin, WARM_UP)
@@ -53,18 +59,41 @@ def measure(config: EdgeConfig, frames: int) -> dict[str, Any]:
         stats = loop(camera, tracker, [StdoutSink()], origin, frames)
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
     count = max(stats.frames, 1)
+    after_c, first_message_s = temperature_c(), _first_message_s(config)
     return {
         "device": device_name(),
+        "cores": os.cpu_count(),
         "date": datetime.now(UTC).date().isoformat(),
         "versions": _versions(),
+        "models": {"landmarks": origin.model, "run_on": origin.device},
         "input": config.input,
         "frames": stats.frames,
         "faces": stats.faces,
         "frames_per_s": round(count / seconds, 1),
         "cpu_ms_per_frame": round(1000 * cpu / count, 3),
+        "cpu_percent": round(100 * cpu / seconds, 1),
         "resident_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "first_message_s": round(first_message_s, 3),
+        "temperature_c": {"before": before_c, "after": after_c},
+        "throttling": throttling(),
         "ms": _stages(stats),
     }
+
+
+def _first_message_s(config: EdgeConfig) -> float:
+    """Start the loop as a user does; give the time until its first line."""
+    flags = [part for name in SETTINGS for part in (f"--{name}", str(getattr(config, name)))]
+    command = [sys.executable, "-m", "facewire_edge", "--log-level", "error", "run", *flags, "--frames", "1"]
+    path = os.pathsep.join([str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": path}
+    start = time.perf_counter()
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        seconds = time.perf_counter() - start
+    if not line:
+        raise FacewireError(f"the loop ends with {process.wait()} and gives no message; run: {' '.join(command)}")
+    return seconds
 
 
 def _stages(stats: Stats) -> dict[str, dict[str, float]]:
@@ -78,17 +107,6 @@ def _stages(stats: Stats) -> dict[str, dict[str, float]]:
     return table
 
 
-def device_name() -> str:
-    """Give the board's name where there is one, else the machine and its processor."""
-    board = Path("/proc/device-tree/model")
-    if board.is_file():
-        return board.read_text().strip("\0\n ")
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.is_file() else []
-    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
-    return f"{platform.machine()} {model}".strip()
-
-
 def _versions() -> dict[str, str]:
     found = {"python": platform.python_version(), "numpy": np.__version__, "platform": sys.platform}
     runtime = find_runtime()[0]
@@ -100,11 +118,19 @@ def _versions() -> dict[str, str]:
     return found
 
 
+def _heat(report: dict[str, Any]) -> str:
+    before, after = report["temperature_c"]["before"], report["temperature_c"]["after"]
+    warmth = "no thermometer" if before is None else f"{before:.0f} to {after:.0f} C"
+    held_back = report["throttling"]
+    return warmth if held_back is None else f"{warmth}, throttling: {', '.join(held_back) or 'none'}"
+
+
 def _text(report: dict[str, Any]) -> str:
     lines = [
         f"{report['device']}, {report['date']}, " + ", ".join(f"{k} {v}" for k, v in report["versions"].items()),
         f"{report['input']}: {report['frames']} frames, {report['faces']} faces, {report['frames_per_s']} frames/s, "
         f"{report['cpu_ms_per_frame']} ms of CPU a frame, {report['resident_mb']} MB resident at most",
+        f"first message after {report['first_message_s']} s, on {report['models']['run_on']}, {_heat(report)}",
         f"{'stage':10s} {'median ms':>10s} {'p95 ms':>10s} {'runs':>6s}",
     ]
     for name, row in report["ms"].items():

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from facewire_edge.bench import device_name
 from facewire_edge.camera import list_cameras, open_camera
 from facewire_edge.config import EdgeConfig
 from facewire_edge.errors import FacewireError, HardwareError, ModelError
 from facewire_edge.interpreter import find_runtime, load_model
+from facewire_edge.machine import device_name
 
 PYTHON_AT_LEAST = (3, 11)  # of Pi OS Bookworm, the oldest that is supported
 BOOKWORM_PYTHON = (3, 11)

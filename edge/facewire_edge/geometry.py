@@ -31,8 +31,9 @@ class Box:
     @classmethod
     def around(cls, points: Points) -> Box:
         """Give the tight box of ``points`` (N, 2), ignoring those that are not finite."""
-        low, high = np.nanmin(points, axis=0), np.nanmax(points, axis=0)
-        return cls(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
+        x, y = np.ascontiguousarray(points.T)
+        low, high = np.fmin.reduce, np.fmax.reduce
+        return cls(float(low(x)), float(low(y)), float(high(x)), float(high(y)))
 
     @property
     def width(self) -> float:

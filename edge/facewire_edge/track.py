@@ -25,6 +25,7 @@ MATCH_IOU = 0.25
 SAME_IOU = 0.5  # two tracks whose landmark boxes overlap by more follow one face
 APART_IOU = 0.05  # below it two faces do not disturb each other's landmarks
 THUMBNAIL_ROWS = 16
+GREEN = 1
 # Difference of two thumbnails by their brightness: 0.7 to 0.8 at cuts in a dark hall, whose moving camera and waving
 # hands stay below 0.4; other clips below 0.2 (2026-11-21).
 CUT = 0.5
@@ -97,7 +98,7 @@ class Tracker:
         self._lost: list[_Track] = []
         self._next_id = 0
         self._time_ns = 0
-        self._thumbnail = np.zeros((0, 0, 3), np.int16)
+        self._thumbnail = np.zeros((0, 0), np.int16)
         self._since_detection = settings.detect_every  # so that the first frame is searched
 
     def __call__(self, frame: Frame) -> tuple[tuple[Face, ...], dict[str, float]]:
@@ -144,7 +145,7 @@ class Tracker:
     def _watch_for_cut(self, image: Image) -> None:
         """After a cut, forget the lost; the detector must confirm the others at once."""
         step = max(1, image.shape[0] // THUMBNAIL_ROWS)
-        thumbnail = image[::step, ::step].astype(np.int16)
+        thumbnail = image[::step, ::step, GREEN].astype(np.int16)
         before, self._thumbnail = self._thumbnail, thumbnail
         if before.shape != thumbnail.shape or np.abs(thumbnail - before).mean() > CUT * max(before.mean(), DARK):
             self._lost = []

@@ -1,0 +1,45 @@
+"""What machine this is, how warm, and whether it holds itself back."""
+
+from __future__ import annotations
+
+import platform
+from pathlib import Path
+
+ROOT = Path("/")
+THROTTLED = "sys/devices/platform/soc/soc:firmware/get_throttled"  # of a Raspberry Pi; as `vcgencmd get_throttled`
+# Source: Raspberry Pi documentation, "vcgencmd get_throttled"; 16 bits higher: it happened since the start.
+FLAGS = ("under-voltage", "frequency capped", "throttled", "soft temperature limit")
+
+
+def device_name(root: Path = ROOT) -> str:
+    """Give the board's name where there is one, else the machine and its processor."""
+    board = root / "proc/device-tree/model"
+    if board.is_file():
+        return board.read_text().strip("\0\n ")
+    info = root / "proc/cpuinfo"
+    lines = info.read_text().splitlines() if info.is_file() else []
+    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
+    return f"{platform.machine()} {model}".strip()
+
+
+def temperature_c(root: Path = ROOT) -> float | None:
+    """Give the warmest sensor's temperature; None where there is none."""
+    found = [_number(path) for path in root.glob("sys/class/thermal/thermal_zone*/temp")]
+    return max((value / 1000 for value in found if value is not None), default=None)
+
+
+def throttling(root: Path = ROOT) -> list[str] | None:
+    """Give what holds a Raspberry Pi back, now or since its start; None on other machines."""
+    path = root / THROTTLED
+    if not path.is_file():
+        return None
+    bits = int(path.read_text(), 16)
+    now = [f"{flag} now" for number, flag in enumerate(FLAGS) if bits >> number & 1]
+    return now + [f"{flag} since start" for number, flag in enumerate(FLAGS) if bits >> number + 16 & 1]
+
+
+def _number(path: Path) -> float | None:
+    try:
+        return float(path.read_text())
+    except (OSError, ValueError):  # a sensor that is switched off gives an error in place of a number
+        return None
