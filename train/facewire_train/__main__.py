@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     _fit_arguments(verbs.add_parser("fit", help="train a model; resumes an interrupted run, skips a finished one"))
+    _compare_arguments(verbs.add_parser("compare", help="runs side by side: what differs, what came of it"))
     _evaluate_arguments(verbs.add_parser("evaluate", help="measure a .keras or .tflite on labelled faces"))
     _import_arguments(verbs.add_parser("import", help="labelled faces of any known format to the native one"))
     _inspect_arguments(verbs.add_parser("inspect-data", help="one page that shows what is in a labelled set"))
@@ -53,6 +54,9 @@ def _fit_arguments(parser: argparse.ArgumentParser) -> None:
         "--init",
         metavar="KERAS|shipped[:NAME]",
         help="start from the weights of this .keras, or of one that ships with facewire, where the shapes agree",
+    )
+    parser.add_argument(
+        "--folds", type=_folds, metavar="K", help="cross-validate: K runs, each holds other people back; 2 or more"
     )
 
 
@@ -95,6 +99,18 @@ def _render_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=int, default=160, help="side of an image in pixels")
     parser.add_argument("--out", type=Path, required=True, help="folder, or FILE.mp4 with --clip")
     parser.add_argument("--clip", type=int, metavar="FRAMES", help="render one moving person as a clip instead")
+
+
+def _compare_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(module="compare_command")
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders that fit wrote")
+    parser.add_argument("--page", type=Path, metavar="HTML", help="one page with tables and curves")
+
+
+def _folds(text: str) -> int:
+    if not text.isdigit() or int(text) < 2:
+        raise argparse.ArgumentTypeError(f"expected 2 or more, got {text}")
+    return int(text)
 
 
 if __name__ == "__main__":

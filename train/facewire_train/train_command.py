@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,13 +11,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import keras
 from facewire_edge.errors import ModelError
+from facewire_edge.files import write_text
 
 from facewire_train.checkpoint import load_checkpoint
 from facewire_train.config import TrainConfig, load_config
-from facewire_train.datasets import read_dataset
+from facewire_train.datasets import Dataset, read_dataset
 from facewire_train.detector_task import detector_task
 from facewire_train.fit import RECORD, Task, base_record, fingerprint, fit, read_record, run_folder
+from facewire_train.folds import spread, with_fold
 from facewire_train.landmark_task import landmark_task
 from facewire_train.shipped import initial_checkpoint
 
@@ -24,24 +28,49 @@ log = logging.getLogger(__name__)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Train, unless the same configuration and data are already finished."""
+    """Train once, or once for each fold."""
     config = load_config(arguments.config)
     init = None if arguments.init is None else initial_checkpoint(arguments.init, config.kind)
     if init is not None:  # checkpoints have no batch norms
         config = replace(config, fit=replace(config.fit, normed_epochs=0))
     datasets = [read_dataset(path) for path in arguments.data or [synthetic_data(config)]]
+    if arguments.folds is None:
+        train(config, datasets, init, arguments.out)
+    else:
+        cross_validate(config, datasets, init, arguments.out, arguments.folds)
+
+
+def cross_validate(
+    config: TrainConfig, datasets: Sequence[Dataset], init: Path | None, out: Path | None, folds: int
+) -> None:
+    """Train once for each fold of the people; print mean and spread of the validation figures as JSON."""
     digest = fingerprint(config, datasets, init)
-    folder = run_folder(config, digest, arguments.out)
+    root = out or Path("runs") / f"{config.name}-{digest[:8]}-{folds}-folds"
+    records = []
+    for fold in range(folds):
+        folder = train(config, [with_fold(d, fold, folds) for d in datasets], init, root / f"fold-{fold}")
+        records.append(read_record(folder))
+        keras.utils.clear_session()
+    table = spread(records)
+    write_text(root / "folds.json", json.dumps(table, indent=1))
+    print(json.dumps(table, indent=1))
+
+
+def train(config: TrainConfig, datasets: Sequence[Dataset], init: Path | None, out: Path | None) -> Path:
+    """Train, unless the same configuration and data are already finished; give the run's folder."""
+    digest = fingerprint(config, datasets, init)
+    folder = run_folder(config, digest, out)
     record = read_record(folder)
     if record.get("finished"):
         (folder / RECORD).touch()  # the newest run is the one that was asked for last
         log.info("%s is finished with the same configuration and data; nothing to do", folder)
-        return
+        return folder
     task = TASKS[config.kind](config, datasets)
     if init is not None:
         task = initialised(task, init)
     fit(task, config, folder, base_record(config, datasets, digest))
     log.info("finished: %s", folder)
+    return folder
 
 
 TASKS = {"landmarks": landmark_task, "detector": detector_task}
