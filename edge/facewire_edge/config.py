@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from facewire_edge.errors import UsageError
 from facewire_edge.settings import load_settings
 
 MODELS = Path(__file__).parent / "models"
-
+SHIPPED_SUFFIX = "_int8.tflite"
 
 PREVIEWS = ("plain", "blurred")
 
@@ -71,8 +71,24 @@ def load_config(path: Path | None) -> EdgeConfig:
     return EdgeConfig() if path is None else load_settings(EdgeConfig, path)
 
 
+def model_path(text: str) -> str:
+    """Give the file of a model; a bare name such as ``face_far`` is one that ships with facewire.
+
+    Raises:
+        UsageError: no model of that name ships.
+
+    """
+    if "/" in text or "." in text or Path(text).exists():
+        return text
+    path = MODELS / f"{text}{SHIPPED_SUFFIX}"
+    if not path.is_file():
+        names = ", ".join(sorted(p.name.removesuffix(SHIPPED_SUFFIX) for p in MODELS.glob(f"*{SHIPPED_SUFFIX}")))
+        raise UsageError(f"no model {text!r}; expected a .tflite file, or one that ships with facewire: {names}")
+    return str(path)
+
+
 def check(config: EdgeConfig) -> EdgeConfig:
-    """Refuse values that cannot be meant.
+    """Refuse values that cannot be meant; give the configuration with its models' files.
 
     Raises:
         UsageError: with one line that names the setting.
@@ -94,7 +110,7 @@ def check(config: EdgeConfig) -> EdgeConfig:
     if config.preview not in (None, *PREVIEWS):
         raise UsageError(f"preview must be one of {', '.join(PREVIEWS)}, got {config.preview!r}")
     _check_stream(config)
-    return config
+    return replace(config, model=model_path(config.model), detector=model_path(config.detector))
 
 
 def _check_stream(config: EdgeConfig) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from facewire_edge.camera import list_cameras, open_camera
-from facewire_edge.config import EdgeConfig
+from facewire_edge.config import EdgeConfig, model_path
 from facewire_edge.errors import FacewireError, HardwareError, ModelError
 from facewire_edge.interpreter import find_runtime, load_model
 from facewire_edge.machine import device_name
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
         HardwareError: the camera that was asked for does not answer.
 
     """
-    checks = examine(Path(arguments.model), Path(arguments.detector), arguments.input)
+    checks = examine(Path(model_path(arguments.model)), Path(model_path(arguments.detector)), arguments.input)
     if arguments.json:
         print(json.dumps([asdict(c) for c in checks], indent=1))
     else:

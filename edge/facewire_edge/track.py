@@ -120,6 +120,7 @@ class Tracker:
     def take_models(self, other: Tracker, keep_faces: bool) -> None:
         """Go on with another tracker's models and settings; keep the faces if the points mean the same."""
         self._detector, self._landmarks, self._settings = other._detector, other._landmarks, other._settings
+        self._head_pose, self._openness = other._head_pose, other._openness
         if not keep_faces:
             self.reset()
 

@@ -79,3 +79,14 @@ def test_value_of_the_stream_table_that_cannot_be_meant_is_refused(text: str, wo
 
 def test_preview_without_a_word_is_the_plain_picture() -> None:
     assert resolved("--sink", "ws://:8080", "--preview").preview == "plain"
+
+
+def test_bare_name_is_a_model_that_ships() -> None:
+    config = check(EdgeConfig(model="landmarks68", detector="./mine.tflite"))
+    assert config.model == EdgeConfig().model
+    assert config.detector == "./mine.tflite"
+
+
+def test_bare_name_of_nothing_is_refused_with_those_that_ship() -> None:
+    with pytest.raises(UsageError, match=r"no model 'mine'; .*face, .*landmarks68"):
+        check(EdgeConfig(model="mine"))
