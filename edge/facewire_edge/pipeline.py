@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -32,24 +33,25 @@ from facewire_edge.upkeep import Upkeep, open_upkeep
 
 log = logging.getLogger(__name__)
 
+LATEST = 4096  # frames of which the times are kept: all of them would be 0.5 GB after a day
 CLOCK_TRIES = 3
 CLOCK_GAP_NS = 100_000  # a message gives times to 0.1 ms
 
 
 @dataclass(slots=True)
 class Stats:
-    """Count what a run did; the lists hold milliseconds of each frame."""
+    """Count what a run did; ``ms`` holds the milliseconds of the latest frames by stage."""
 
     frames: int = 0
     unreadable: int = 0
     faces: int = 0
     dropped: int = 0
-    ms: dict[str, list[float]] = field(default_factory=dict)
+    ms: dict[str, deque[float]] = field(default_factory=dict)
 
     def add(self, stages: dict[str, float]) -> None:
         """Take a frame's stage times in."""
         for name, value in stages.items():
-            self.ms.setdefault(name, []).append(value)
+            self.ms.setdefault(name, deque(maxlen=LATEST)).append(value)
 
 
 def run(config: EdgeConfig) -> Stats:

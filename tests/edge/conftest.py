@@ -74,6 +74,7 @@ def tiny_card(flatbuffer: bytes) -> ModelCard:
 
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    pytest.importorskip("tensorflow", reason="the tiny model is made with TensorFlow; devices have none")
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")  # TensorFlow's own
         flatbuffer = convert()

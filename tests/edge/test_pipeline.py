@@ -10,7 +10,7 @@ from facewire_edge.config import EdgeConfig
 from facewire_edge.live import LiveCamera, Patience
 from facewire_edge.message import Origin
 from facewire_edge.notify import ServiceManager
-from facewire_edge.pipeline import loop, open_monitor
+from facewire_edge.pipeline import Stats, loop, open_monitor
 from facewire_edge.replay import Fault, ReplayDevice
 from facewire_edge.track import Tracker, TrackSettings
 
@@ -98,6 +98,13 @@ def test_loss_of_a_live_camera_is_told_and_the_loop_goes_on() -> None:
     ages = [m["ms"]["age"] for m in sink.messages if m["type"] == "faces"]
     assert ages
     assert all(age >= 0 for age in ages)
+
+
+def test_times_of_a_long_run_do_not_pile_up() -> None:
+    stats = Stats()
+    for _ in range(20_000):
+        stats.add({"total": 1.0})
+    assert len(stats.ms["total"]) < 5_000
 
 
 def test_file_is_not_interrupted_by_status_messages() -> None:
