@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from facewire_edge.types import Points
 
 # Speeds are in face sizes a second, so that one setting fits near and far faces. Measured on noise of 0.3 % of the face
-# at 30 frames a second (2026-11-21): beta 10 leaves 24 % of it and lags 1.1, 0.7, 0.3 frames behind a face that moves
-# 0.5, 1, 3 % of itself a frame; MediaPipe's 80 leaves 52 % and lags 0.2, 0.1, 0.04.
+# at 30 frames a second (2026-11-21): 11 % of it is left, and the points lag 1.5, 0.9, 0.4 frames behind a face that
+# moves 0.5, 1, 3 % of itself a frame. Without NOISE_SPEED, the speed that noise alone seems to have, 24 % is left for
+# lags of 1.3, 0.9, 0.4; MediaPipe's beta of 80 leaves 52 %.
 MIN_CUTOFF_HZ = 0.05
 BETA = 10.0
 DERIVATIVE_CUTOFF_HZ = 1.0
+NOISE_SPEED = 0.06
 
 
 class OneEuro:
@@ -47,7 +49,8 @@ class OneEuro:
             return self._points
         speed = (points - self._points) / np.float32(max(size_px, 1.0) * dt)
         self._speed = self._speed + _weight(DERIVATIVE_CUTOFF_HZ, dt) * (speed - self._speed)
-        cutoff = self._min_cutoff_hz + self._beta * np.linalg.norm(self._speed, axis=1, keepdims=True)
+        moving = np.maximum(np.linalg.norm(self._speed, axis=1, keepdims=True) - NOISE_SPEED, 0)
+        cutoff = self._min_cutoff_hz + self._beta * moving
         self._points = (self._points + _weight(cutoff, dt) * (points - self._points)).astype(np.float32)
         self._time_ns = time_ns
         return self._points
