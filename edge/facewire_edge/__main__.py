@@ -1,4 +1,4 @@
-"""The command ``facewire-edge``: run, draw, inspect, doctor, bench, cameras."""
+"""The command ``facewire-edge``: run, draw, inspect, doctor, bench, config, cameras."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ VERBS = {  # module, help; each has add_arguments(parser) and run(arguments)
     "inspect": ("inspect", "show a model's card, operations and tensors"),
     "doctor": ("doctor", "check what this machine has, and say what mends it"),
     "bench": ("bench", "measure the stages of the loop"),
+    "config": ("config_check", "check a configuration file without running it"),
 }
 
 

@@ -56,6 +56,11 @@ def parse_sink(spec: str) -> Address:
         raise UsageError(f"unknown sink {hide_password(spec)!r}{reason}; expected {KNOWN}") from None
 
 
+def level(name: str) -> str:
+    """Give a name as one level of a topic or an OSC address: wildcards and slashes mean something there."""
+    return re.sub(r"[^\w.-]", "_", name) or "_"
+
+
 def hide_password(spec: str) -> str:
     """Give the text without what stands between ``//`` and ``@``."""
     return re.sub(r"//.*@", "//...@", spec, flags=re.DOTALL)

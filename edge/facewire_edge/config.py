@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from math import inf
 from pathlib import Path
 
@@ -102,15 +102,23 @@ def check(config: EdgeConfig) -> EdgeConfig:
         value = getattr(config, name)
         if value is not None and not 0 <= value <= 1:
             raise UsageError(f"{name} must be between 0 and 1, got {value}")
-    if config.fps is not None and config.fps <= 0:
+    if config.fps is not None and not 0 < config.fps < inf:
         raise UsageError(f"fps must be above 0, got {config.fps}")
     check_device(config.device)
     if not config.sink:
         raise UsageError(f"sink is empty; expected at least one of {KNOWN}")
     if config.preview not in (None, *PREVIEWS):
         raise UsageError(f"preview must be one of {', '.join(PREVIEWS)}, got {config.preview!r}")
+    _check_text(config)
+    _check_text(config.stream)
     _check_stream(config)
     return replace(config, model=model_path(config.model), detector=model_path(config.detector))
+
+
+def _check_text(settings: EdgeConfig | StreamConfig) -> None:
+    for f in fields(settings):
+        if "\0" in str(getattr(settings, f.name)):
+            raise UsageError(f"{f.name} holds a zero character; no file or name can have one")
 
 
 def _check_stream(config: EdgeConfig) -> None:

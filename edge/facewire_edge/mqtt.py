@@ -18,7 +18,7 @@ from typing import Any
 from paho.mqtt.client import Client, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion
 
-from facewire_edge.addresses import Address
+from facewire_edge.addresses import Address, level
 from facewire_edge.config import EdgeConfig
 from facewire_edge.discovery import HOME_ASSISTANT_STATUS, discovery
 from facewire_edge.errors import OutputError, UsageError
@@ -56,7 +56,7 @@ class MqttSink:
         self, address: Address, source: str, landmarks_hz: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._address, self._clock = address, clock
-        self._prefix = address.path or f"facewire/{source}"
+        self._prefix = address.path or f"facewire/{level(source)}"
         self._unsent, self._lock = 0, Lock()
         self._refused: str | None = None
         self._discovery_topic, self._discovery = discovery(self._prefix, source)

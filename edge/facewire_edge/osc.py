@@ -14,7 +14,7 @@ from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
 
-from facewire_edge.addresses import Address
+from facewire_edge.addresses import Address, level
 from facewire_edge.config import EdgeConfig
 from facewire_edge.datagrams import Datagrams
 from facewire_edge.publish import Sink
@@ -32,7 +32,7 @@ class OscSink:
     """Send a message's faces as bundles."""
 
     def __init__(self, address: Address, source: str) -> None:
-        self._root = f"/facewire/{source}"
+        self._root = f"/facewire/{level(source)}"
         self._datagrams = Datagrams(address)
 
     def publish(self, message: dict[str, Any]) -> None:

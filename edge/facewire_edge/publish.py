@@ -66,7 +66,7 @@ def open_sink(spec: str, config: EdgeConfig | None = None, live: bool = False) -
     if address.kind == "udp":
         return UdpSink(address)
     if address.kind in STREAMS:
-        return _open_stream(address, config)
+        return import_stream(address)(address, config)
     sink = StdoutSink() if address.kind == "stdout" else _open_file(address, config)
     if not live:
         return sink
@@ -86,13 +86,19 @@ def _open_file(address: Address, config: EdgeConfig) -> JsonlSink:
     return JsonlSink(Path(address.path), max_bytes, config.stream.keep_files)
 
 
-def _open_stream(address: Address, config: EdgeConfig) -> Sink:
+def import_stream(address: Address) -> Callable[[Address, EdgeConfig], Sink]:
+    """Give what opens a sink that needs a library of the extra ``stream``.
+
+    Raises:
+        UsageError: the library is not installed.
+
+    """
     try:
         module = import_module(f"facewire_edge.{STREAMS[address.kind]}")
     except ModuleNotFoundError as error:
         raise UsageError(f"{address} needs {error.name}; run: pip install 'facewire[stream]'") from error
     opener: Callable[[Address, EdgeConfig], Sink] = module.open_sink
-    return opener(address, config)
+    return opener
 
 
 class StdoutSink:

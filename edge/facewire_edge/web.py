@@ -18,13 +18,14 @@ from aiohttp import web
 from facewire_edge.access import Access, load_access
 from facewire_edge.addresses import Address
 from facewire_edge.config import EdgeConfig
-from facewire_edge.errors import OutputError, UsageError
+from facewire_edge.errors import OutputError
 from facewire_edge.health import Health
 from facewire_edge.hub import Hub
 from facewire_edge.listener import BACKLOG, Listener
 from facewire_edge.metrics import Metrics
 from facewire_edge.preview import preview
 from facewire_edge.routes import Board, application
+from facewire_edge.tls import load_tls
 from facewire_edge.types import Image
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ def open_sink(address: Address, config: EdgeConfig) -> WebSink:
 
     """
     access = load_access(address, config.stream.token_file)
-    tls = _load_tls(config.stream.tls_certificate, config.stream.tls_key)
+    tls = load_tls(config.stream.tls_certificate, config.stream.tls_key)
     feed = None if config.preview is None else PreviewFeed(blurred=config.preview == "blurred")
     return WebSink(address, access, tls, config.stream.max_clients, feed)
 
@@ -197,26 +198,6 @@ def _listen(address: Address) -> socket.socket:
         raise OutputError(f"cannot serve on {address}: {error}; choose another address or port") from error
     listening.setblocking(False)
     return listening
-
-
-def _load_tls(certificate: str | None, key: str | None) -> ssl.SSLContext | None:
-    if certificate is None or key is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(certificate, key, password=_no_password)
-    except (OSError, ValueError) as error:  # SSLError is an OSError
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise UsageError(
-            f"cannot use tls_certificate {certificate} with tls_key {key}: {reason}; expected PEM files that belong "
-            "together, the key without a password"
-        ) from error
-    return context
-
-
-def _no_password() -> str:
-    """Refuse an encrypted key; OpenSSL would ask for the password on the terminal."""
-    raise ValueError("the key needs a password")
 
 
 def _protocol_log() -> logging.Logger:

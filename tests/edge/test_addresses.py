@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 import pytest
-from facewire_edge.addresses import parse_sink
+from facewire_edge.addresses import level, parse_sink
 from facewire_edge.errors import UsageError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,6 +42,10 @@ def test_refused_address_does_not_repeat_its_password() -> None:
 
 def test_address_of_ipv6_is_shown_in_brackets() -> None:
     assert str(parse_sink("udp://[::1]:9")) == "udp://[::1]:9"
+
+
+def test_name_of_a_camera_is_one_level_of_a_topic() -> None:
+    assert [level(name) for name in ("cam0", "front door/+#", "Tür", "")] == ["cam0", "front_door___", "Tür", "_"]
 
 
 @given(st.one_of(st.text(), st.text().map("udp://".__add__), st.text().map("mqtt://u:p@".__add__)))

@@ -21,6 +21,7 @@ from facewire_edge.access import TOKEN_VARIABLE, Access
 from facewire_edge.addresses import Address
 from facewire_edge.config import EdgeConfig, StreamConfig
 from facewire_edge.errors import OutputError, UsageError
+from facewire_edge.tls import load_tls
 from facewire_edge.web import PreviewFeed, WebSink, open_sink
 
 PATIENCE_S = 10.0
@@ -356,15 +357,13 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 
 
 def test_certificate_files_make_the_server_speak_tls(certificate: tuple[str, str]) -> None:
-    from facewire_edge.web import _load_tls
-
     trust = ssl.create_default_context(cafile=certificate[0])
 
     async def job(client: aiohttp.ClientSession, url: str) -> str:
         async with client.get(url.replace("http", "https") + "/healthz", ssl=trust) as answer:
             return await answer.text()
 
-    with server(tls=_load_tls(*certificate)) as sink:
+    with server(tls=load_tls(*certificate)) as sink:
         assert ask(sink, job) == '{"alive": true}'
         with socket.create_connection(("127.0.0.1", sink.port), timeout=PATIENCE_S) as plain:
             plain.sendall(b"GET / HTTP/1.1\r\n\r\n")

@@ -1,0 +1,52 @@
+"""The verb ``config check``: whether a run with a configuration file would begin, without beginning it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from facewire_edge.access import load_access
+from facewire_edge.addresses import Address, parse_sink
+from facewire_edge.card import read_card
+from facewire_edge.config import EdgeConfig, check, load_config
+from facewire_edge.errors import ModelError
+from facewire_edge.publish import STREAMS, import_stream
+from facewire_edge.tls import load_tls
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the verb's arguments."""
+    parser.add_argument("action", choices=("check",))
+    parser.add_argument("file", type=Path, help="TOML; see edge/facewire.toml")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Print one line if all is well.
+
+    Raises:
+        UsageError: a key, a value, a token, a certificate or a library is missing or cannot be meant.
+        ModelError: a model file is missing or damaged.
+
+    """
+    config = check(load_config(arguments.file))
+    addresses = [parse_sink(spec) for spec in config.sink]
+    for address in addresses:
+        _check_sink(address, config)
+    models = [_title(Path(config.detector), "detector"), _title(Path(config.model), "landmarks")]
+    print(f"{arguments.file}: ok; {config.input} -> {', '.join(map(str, addresses))}; models {', '.join(models)}")
+
+
+def _check_sink(address: Address, config: EdgeConfig) -> None:
+    """Look at what opening the sink needs, without touching a socket or a file that is written to."""
+    if address.kind in STREAMS:
+        import_stream(address)
+    if address.kind == "ws":
+        load_access(address, config.stream.token_file)
+        load_tls(config.stream.tls_certificate, config.stream.tls_key)
+
+
+def _title(path: Path, kind: str) -> str:
+    card, _ = read_card(path)
+    if card.kind != kind:
+        raise ModelError(f"{path} is a {card.kind} model, expected a {kind} model")
+    return card.title
