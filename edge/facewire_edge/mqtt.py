@@ -12,6 +12,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Lock
 from typing import Any
 
@@ -86,9 +87,9 @@ class MqttSink:
 
     def close(self) -> None:
         """Say goodbye if the broker is there, and end the client's thread."""
+        with suppress(RuntimeError, ValueError):  # the broker has gone: its will says the same
+            self._available("offline").wait_for_publish(FAREWELL_S if self._client.is_connected() else 0.0)
         connected = self._client.is_connected()
-        if connected:
-            self._available("offline").wait_for_publish(FAREWELL_S)
         self._client.disconnect()
         if connected:  # else it may wait for a name server: it is a daemon thread
             self._client.loop_stop()
