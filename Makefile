@@ -4,6 +4,8 @@ CONFIG ?= train/configs/synthetic.toml
 DATA ?=
 CALIBRATION ?= calibration_data
 INPUT ?= replay
+EDGE_CONFIG ?= edge/facewire.toml
+MODELS ?=
 BOXES ?= truth
 BIN := .venv/bin
 # The newest run is the one that `make train` touched last; evaluated when a target needs it.
@@ -12,7 +14,7 @@ RUN_DATA = $(or $(DATA),$(shell $(BIN)/python -c "import json, sys; print(*(d['p
 RUN_KIND = $(shell $(BIN)/python -c "import json, sys; print(json.load(open(sys.argv[1]))['kind'])" $(RUN)/run.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train convert evaluate run test lint clean need-run
+.PHONY: help setup train convert evaluate run test lint clean deploy need-run
 
 help:
 	@echo "make setup                            .venv with everything"
@@ -21,6 +23,7 @@ help:
 	@echo "make convert [RUN=runs/NAME]          int8 model of the newest run, if the parity gate holds (exit 5 if not)"
 	@echo "make evaluate [RUN=...] [BOXES=truth|truth5|detector]   error of the newest run on its test split"
 	@echo "make run [INPUT=usb|rpi|FILE|...]     the edge loop with the newest run's model; default: the packaged clip"
+	@echo "make deploy PI=USER@HOST [EDGE_CONFIG=TOML] [MODELS='A.tflite ...']   the service on a board; goes back if it fails"
 	@echo "make test                             all tests"
 	@echo "make lint                             ruff, mypy, import contracts"
 	@echo "make clean                            remove caches and .venv; runs/ stays"
@@ -50,6 +53,10 @@ evaluate: need-run
 run: setup
 	@if [ -n "$(RUN)" ] && [ -f "$(RUN)/landmarks_int8.tflite" ]; then model="--model $(RUN)/landmarks_int8.tflite"; fi; \
 	exec $(BIN)/facewire-edge run --input $(INPUT) $$model
+
+deploy: setup
+	@test -n "$(PI)" || { echo "which board? make deploy PI=user@host" >&2; exit 2; }
+	PYTHON=$(BIN)/python sh edge/deploy.sh $(PI) $(EDGE_CONFIG) $(MODELS)
 
 test: setup
 	$(BIN)/python -m pytest
