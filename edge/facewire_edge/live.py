@@ -59,7 +59,7 @@ class LiveCamera:
     live, still = True, False
 
     def __init__(self, opener: Callable[[], Camera], *, wait: bool = False, patience: Patience | None = None) -> None:
-        """Open the camera, or with ``wait`` leave that to the thread, however long it takes.
+        """Open the camera; with ``wait`` do not wait until it is there.
 
         Raises:
             HardwareError: it is not there (without ``wait``).
@@ -74,7 +74,10 @@ class LiveCamera:
         self._reason = ""
         self._tried_standing = False  # a new connection gave the same picture: it is what the camera sees
         self._degraded = False
-        self._readers = [self._reader(None if wait else opener())]
+        self._connected = Event()
+        self._readers = [self._reader()]
+        if not wait:
+            self._wait_for_connection()
 
     def read(self) -> Frame | Lapse:
         """Give the newest frame, a lapse where none comes in time."""
@@ -103,8 +106,20 @@ class LiveCamera:
             if reader.thread.is_alive():
                 log.warning("the camera's read did not return within %g s and is left behind", self._patience.leave)
 
-    def _reader(self, camera: Camera | None) -> _Reader:
-        return _Reader(self._opener, camera, self._patience, self._arrived, self._lost, self._inbox.fail)
+    def _reader(self) -> _Reader:
+        return _Reader(self._opener, self._patience, self._connected, self._arrived, self._lost, self._inbox.fail)
+
+    def _wait_for_connection(self) -> None:
+        """Wait as a signal can interrupt it: a library's own opening cannot be."""
+        try:
+            while not self._connected.wait(self._patience.tick / 10):
+                self._inbox.take(0)
+                self._replace_overdue()
+                if self._fault is not None:
+                    raise HardwareError(self._fault)
+        except BaseException:
+            self.close()
+            raise
 
     def _replace_overdue(self) -> None:
         self._readers = [r for r in self._readers if r.thread.is_alive()]
@@ -113,7 +128,7 @@ class LiveCamera:
                 reader.stop.set()
                 self._lost(f"the camera's {reader.doing} does not return")
         if all(r.stop.is_set() for r in self._readers) and len(self._readers) < MAX_READERS:
-            self._readers.append(self._reader(None))
+            self._readers.append(self._reader())
 
     def _arrived(self, frame: Frame, first: bool) -> None:
         """Take a frame of the reader's thread, perhaps the first of its connection.
@@ -149,15 +164,15 @@ class _Reader:
     def __init__(
         self,
         opener: Callable[[], Camera],
-        camera: Camera | None,
         patience: Patience,
+        connected: Event,
         arrived: Callable[[Frame, bool], None],
         lost: Callable[[str], None],
         failed: Callable[[Exception], None],
     ) -> None:
         self.stop = Event()
         self.doing = "opening"
-        self._opener, self._camera, self._patience = opener, camera, patience
+        self._opener, self._patience, self._connected = opener, patience, connected
         self._arrived, self._lost, self._failed = arrived, lost, failed
         self._deadline = inf  # of the call that may not return
         self.thread = Thread(target=self._run, name="camera", daemon=True)
@@ -182,8 +197,9 @@ class _Reader:
         """Read one connection to its end; say whether frames came for long."""
         opened = inf
         try:
-            camera, self._camera = self._camera or self._timed("opening", self._opener), None
+            camera = self._timed("opening", self._opener)
             opened = time.monotonic()
+            self._connected.set()
             try:
                 self._read_all(camera)
             finally:

@@ -5,12 +5,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
-from facewire_edge.errors import HardwareError
+from facewire_edge.camera import open_camera
+from facewire_edge.errors import HardwareError, UsageError
 from facewire_edge.live import Lapse, LiveCamera, Patience
-from facewire_edge.replay import Fault, ReplayDevice
+from facewire_edge.replay import Fault, ReplayCamera, ReplayDevice
 from facewire_edge.types import Frame
 
 NOISE = [np.random.default_rng(i).integers(0, 255, (8, 8, 3), dtype=np.uint8) for i in range(50)]
@@ -60,7 +62,7 @@ def test_while_a_camera_is_away_the_loop_turns_and_the_reason_is_told() -> None:
     device = ReplayDevice(NOISE, 200, [Fault("vanish", 3, 3600)])
     with live(device) as camera:
         read_until(camera, lambda: camera.link.state == "no-camera")
-        assert isinstance(camera.read(), Lapse)
+        read_until(camera, lambda: isinstance(camera.read(), Lapse))
         assert "replay" in camera.link.reason
         device.recover()
         read_until(camera, lambda: camera.link.state == "running")
@@ -129,3 +131,20 @@ def test_bug_in_the_thread_ends_the_loop() -> None:
 
     with closing(LiveCamera(broken, wait=True, patience=QUICK)) as camera, pytest.raises(ZeroDivisionError):  # type: ignore[arg-type]
         read_until(camera, lambda: False)
+
+
+def test_opening_that_does_not_return_is_an_error_at_the_start() -> None:
+    gate = threading.Event()
+
+    def stuck() -> ReplayCamera:
+        gate.wait(PATIENCE_S)
+        raise HardwareError("too late")
+
+    with pytest.raises(HardwareError, match="opening does not return"):
+        LiveCamera(stuck, patience=HASTY)
+    gate.set()
+
+
+def test_name_that_cannot_be_meant_is_refused_at_the_start() -> None:
+    with pytest.raises(UsageError):
+        LiveCamera(partial(open_camera, "usb:x"))

@@ -105,7 +105,9 @@ def test_service_is_ready_without_a_camera_feeds_the_watchdog_and_ends_in_a_seco
         finally:
             process.kill()
     assert process.returncode == 0, log
-    assert seconds < 1 + 1  # of them one for a loaded machine to start and end processes
+    assert (
+        seconds < PATIENCE_S / 2
+    )  # 0.1 to 0.6 s on a machine that has time; a loaded one takes seconds to end a process
     states = [json.loads(line)["state"] for line in text.splitlines()]
     assert states == ["starting", "no-camera", "stopping"]
     assert out.read_text() == text
