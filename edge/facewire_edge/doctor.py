@@ -22,11 +22,13 @@ from facewire_edge.config import EdgeConfig, model_path
 from facewire_edge.errors import FacewireError, HardwareError, ModelError
 from facewire_edge.interpreter import find_runtime, load_model
 from facewire_edge.machine import device_name
+from facewire_edge.throttle import read_board
 
 PYTHON_AT_LEAST = (3, 11)  # of Pi OS Bookworm, the oldest that is supported
 BOOKWORM_PYTHON = (3, 11)
 OPENCV_AT_LEAST = (4, 8)  # YuNet's format and the cleaned-up video back ends
 INSTALL = "pip install 'facewire[edge]'"
+STREAM_LIBRARIES = ("aiohttp", "paho.mqtt", "prometheus_client", "pythonosc")
 SEE_CAMERAS = "facewire-edge cameras"
 
 
@@ -80,6 +82,8 @@ def examine(model: Path, detector: Path, camera: str | None) -> list[Check]:
         _numpy,
         lambda: _model("landmark model", model, "landmarks"),
         lambda: _model("detector", detector, "detector"),
+        _streams,
+        _board,
         _picamera,
         _cameras,
     ]
@@ -150,6 +154,26 @@ def _model(name: str, path: Path, kind: str) -> Check:
         remedy = "copy the file again, or name another with --model and --detector"
         return Check(name, "none", False, str(error), remedy)
     return Check(name, f"{model.card.title}, {size.width}x{size.height}, runs on {model.runtime}")
+
+
+def _streams() -> Check:
+    """Look for the libraries of the sinks ws, mqtt and osc; the others need none, so their absence is a note."""
+    missing = [name for name in STREAM_LIBRARIES if find_spec(name.partition(".")[0]) is None]
+    if not missing:
+        return Check("streams", "ws, mqtt and osc")
+    problem = f"ws, mqtt and osc will not all work: no {', '.join(missing)}"
+    return Check("streams", "stdout, jsonl and udp", True, problem, "pip install 'facewire[stream]'")
+
+
+def _board() -> Check:
+    """Look at heat and power; both pass, so what is wrong now is a note."""
+    reading = read_board()
+    found = "no sensor" if reading.temperature_c is None else f"{reading.temperature_c:.0f} degrees"
+    flags = [name for name, is_set in reading.throttled().items() if is_set]
+    if not flags:
+        return Check("board", found)
+    remedy = "a stronger power supply" if flags[0] == "under-voltage" else "a heat sink or a fan"
+    return Check("board", found, True, f"the firmware reports {', '.join(flags)}", remedy)
 
 
 def _picamera() -> Check:

@@ -12,11 +12,6 @@ import numpy as np
 import pytest
 from facewire_edge.card import InputSpec, ModelCard, OutputSpec, attach_card
 from facewire_edge.schema import POINTS5
-from hypothesis import HealthCheck, settings
-
-# How long an example takes says nothing on a machine that does something else as well.
-settings.register_profile("facewire", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("facewire")
 
 SIDE = 32
 MEAN = np.array([[0.3, 0.25], [0.7, 0.25], [0.5, 0.45], [0.35, 0.6], [0.65, 0.6]], np.float32)

@@ -20,3 +20,4 @@ def test_the_running_loop_needs_neither_tensorflow_nor_training() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert not loaded & {"tensorflow", "keras", "facewire_train", "facewire_convert", "matplotlib", "picamera2"}
+    assert not loaded & {"aiohttp", "paho", "pythonosc", "prometheus_client"}  # of sinks that nobody asked for
