@@ -54,3 +54,11 @@ def test_composed_picture_carries_its_faces_along() -> None:
         for x, y in centres:
             if 0 <= x < 256 and 0 <= y < 192:
                 assert made.image[y, x].min() > 128
+
+
+def test_large_face_weighs_more_than_a_crowd_of_small_ones() -> None:
+    crowd = [[20.0 + 20 * i, 20, 32.0 + 20 * i, 32] for i in range(8)]
+    target = encode(picture([*crowd, [100, 80, 180, 160]]), GRID)
+    small, large = GRID[:, 1] < 50, GRID[:, 1] > 80
+    for name in ("boxes", "points"):
+        assert target[name][large, -1].sum() > target[name][small, -1].sum() > 0
