@@ -111,7 +111,7 @@ def open_interpreter(path: Path, flatbuffer: bytes, threads: int, device: str) -
     runtime, interpreter_class = find_runtime()
     delegates = [] if device == CPU else [load_edgetpu(device, runtime)]
     if delegates and not is_compiled(flatbuffer):
-        log.warning("%s is not compiled for the Edge TPU and runs on the CPU; run edgetpu_compiler on it", path)
+        log.warning("%s is not compiled for the Edge TPU and runs on the CPU; run: facewire-convert compile", path)
         delegates, device = [], CPU
     try:
         extra = {"experimental_delegates": delegates} if delegates else {}

@@ -109,7 +109,8 @@ def load_models(config: EdgeConfig) -> tuple[FaceDetector, LandmarkModel]:
     devices = {config.detector: models[0].device, config.model: models[1].device}
     on_cpu = [path for path, device in devices.items() if device != config.device]
     if config.device_required and on_cpu:
-        raise ModelError(f"{on_cpu[0]} is not compiled for the Edge TPU, which is required; run edgetpu_compiler on it")
+        what = f"{on_cpu[0]} is not compiled for the Edge TPU, which is required"
+        raise ModelError(f"{what}; run: facewire-convert compile")
     return models
 
 
