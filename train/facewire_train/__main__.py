@@ -37,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     _fit_arguments(verbs.add_parser("fit", help="train a model; resumes an interrupted run, skips a finished one"))
+    _fill_arguments(verbs.add_parser("fill", help="pseudo-labels: a trained model fills in what is not labelled"))
     _compare_arguments(verbs.add_parser("compare", help="runs side by side: what differs, what came of it"))
     _evaluate_arguments(verbs.add_parser("evaluate", help="measure a .keras or .tflite on labelled faces"))
     _import_arguments(verbs.add_parser("import", help="labelled faces of any known format to the native one"))
@@ -99,6 +100,21 @@ def _render_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=int, default=160, help="side of an image in pixels")
     parser.add_argument("--out", type=Path, required=True, help="folder, or FILE.mp4 with --clip")
     parser.add_argument("--clip", type=int, metavar="FRAMES", help="render one moving person as a clip instead")
+
+
+def _fill_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(module="fill_command")
+    parser.add_argument("--model", type=Path, required=True, help=".keras or .tflite trained on what is labelled")
+    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER[:FORMAT]", help="incomplete labels")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write, in the native format")
+    parser.add_argument("--page", type=Path, metavar="HTML", help="one page on which the filled points can be reviewed")
+    parser.add_argument(
+        "--max-spread",
+        type=float,
+        default=0.03,
+        metavar="FRACTION",
+        help="of the crop: a point of which the model is less sure stays unlabelled (default: 0.03)",
+    )
 
 
 def _compare_arguments(parser: argparse.ArgumentParser) -> None:

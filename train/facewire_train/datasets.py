@@ -19,6 +19,7 @@ from facewire_train.labels import (
     Refuse,
     Sample,
     hold_back,
+    only_labelled,
     refuse_all,
 )
 from facewire_train.native import read_native
@@ -39,6 +40,8 @@ READERS: dict[str, Callable[[Path, Refuse], Dataset]] = {
 def read_dataset(path: Path) -> Dataset:
     """Read a folder of labelled faces; the validation subjects are held back from its training split.
 
+    Points that a model filled in are kept in the training split alone.
+
     Args:
         path: the folder, with ``:format`` behind it where the format shall not be detected.
 
@@ -48,7 +51,7 @@ def read_dataset(path: Path) -> Dataset:
 
     """
     dataset = read_labels(path)
-    return replace(dataset, samples=hold_back(dataset.samples))
+    return replace(dataset, samples=only_labelled(hold_back(dataset.samples)))
 
 
 def read_labels(path: Path, refuse: Refuse = refuse_all) -> Dataset:

@@ -65,6 +65,17 @@ def hold_back(samples: Iterable[Sample]) -> tuple[Sample, ...]:
     return tuple(replace(s, split="val") if s.split == "train" and _is_validation(s.subject) else s for s in samples)
 
 
+def only_labelled(samples: Iterable[Sample]) -> tuple[Sample, ...]:
+    """Take the points that a model filled in off all faces that are measured on, not trained."""
+    return tuple(s if s.split == "train" or not s.filled else _without_filled(s) for s in samples)
+
+
+def _without_filled(sample: Sample) -> Sample:
+    points, visible = sample.points.copy(), sample.visible.copy()
+    points[list(sample.filled)], visible[list(sample.filled)] = np.nan, False
+    return replace(sample, points=points, visible=visible, filled={})
+
+
 def _is_validation(subject: str) -> bool:
     return int(hashlib.sha256(subject.encode()).hexdigest()[:8], 16) % 100 < VALIDATION_PERCENT
 

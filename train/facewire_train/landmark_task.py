@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -23,7 +23,7 @@ from facewire_train.five_points import mean_points5
 from facewire_train.losses import wing
 from facewire_train.model import landmark_model
 from facewire_train.rows import Rows, rows_for
-from facewire_train.samples import CropPlan, Region, load_regions
+from facewire_train.samples import CropPlan, Region, load_regions, thinned
 from facewire_train.shapes import mean_shape
 
 MARGIN = 1.25  # side of the crop over the tight landmark box; HRNet's and STAR's protocol
@@ -55,7 +55,8 @@ class LandmarkEpoch:
         if faces.off_face and rng.random() < self._config.data.negatives:
             picture = faces.off_face[int(rng.integers(len(faces.off_face)))]
             return augment_off_face(picture, size, self._config.augment, rng), target, np.zeros(1, np.float32)
-        region = faces.regions[int(self._order[place])]
+        chosen = int(self._order[place])
+        region = thinned(faces.regions[chosen], faces.certainty.get(chosen), rng)
         image, points = augment_face(region, faces.rows.mirror, self._config.augment, rng)
         target[:, :2] = np.nan_to_num(points - faces.plan.mean)
         target[:, 2] = np.isfinite(points).all(axis=1) * faces.weights
@@ -72,6 +73,7 @@ class Faces:
     rows: Rows
     weights: NDArray[np.float32]  # (R,)
     plan: CropPlan
+    certainty: Mapping[int, NDArray[np.float32]]  # region -> how often each row counts, where some were filled in
 
 
 def draw(chances: NDArray[np.float64], count: int, rng: np.random.Generator) -> NDArray[np.intp]:
@@ -124,16 +126,19 @@ def _network(config: TrainConfig, schema: LandmarkSchema, normed: bool) -> Any:
 
 
 def _faces(config: TrainConfig, datasets: Sequence[Dataset], rows: Rows, plan: CropPlan) -> Faces:
-    labelled, shares = [], []
+    labelled, shares, certainty = [], [], []
     for dataset in datasets:
         for sample in dataset.split("train"):
             labels = rows.labels(sample, dataset.schema)
             if _usable(labels) and not sample.ignore:
                 labelled.append((sample, labels))
                 shares.append(config.data.shares.get(dataset.name, 1.0))
+                certainty.append(rows.certainty(sample, dataset.schema))
     regions, off_face = load_regions(labelled, plan, config.seed)
     chances = np.array(shares) * _hardness(regions, plan) ** config.data.hard
-    return Faces(regions, chances / chances.sum(), off_face, rows, rows.weights(config.loss.foreign), plan)
+    weights = rows.weights(config.loss.foreign)
+    uncertain = {i: known for i, known in enumerate(certainty) if known is not None}
+    return Faces(regions, chances / chances.sum(), off_face, rows, weights, plan, uncertain)
 
 
 def _hardness(regions: Sequence[Region], plan: CropPlan) -> NDArray[np.float64]:

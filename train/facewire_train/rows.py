@@ -42,6 +42,18 @@ class Rows:
         blocks = [known.get(s.name, np.full((s.n, 2), np.nan, np.float32)) for s in self.schemas]
         return np.concatenate(blocks).astype(np.float32)
 
+    def certainty(self, sample: Sample, schema: LandmarkSchema) -> NDArray[np.float32] | None:
+        """Give how often each row (R,) of a face shall count, where a model filled some in; None where it did not."""
+        if not sample.filled:
+            return None
+        chances = np.ones(sum(s.n for s in self.schemas), np.float32)
+        start = 0
+        for own in self.schemas:
+            if own.name == schema.name:
+                chances[[start + i for i in sample.filled]] = list(sample.filled.values())
+            start += own.n
+        return chances
+
     def weights(self, foreign: float) -> NDArray[np.float32]:
         """Weigh rows (R,) so that a face of another schema counts ``foreign`` times one of the model's own."""
         parts = [np.ones(self.n), *(np.full(s.n, foreign * self.n / s.n) for s in self.schemas[1:])]

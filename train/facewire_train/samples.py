@@ -67,6 +67,15 @@ def crop_of_box(
     return CropTransform.from_box(Box.around(points), size, margin)
 
 
+def thinned(region: Region, certainty: NDArray[np.float32] | None, rng: np.random.Generator) -> Region:
+    """Leave out rows (R,) at random, so that over many epochs each counts as often as its certainty says."""
+    if certainty is None:
+        return region
+    points = region.points.copy()
+    points[rng.random(len(certainty)) >= certainty] = np.nan
+    return replace(region, points=points)
+
+
 def _upright(labels: NDArray[np.float32], plan: CropPlan) -> CropTransform:
     """Crop around the tight box; where the model's own points are missing, turn the canonical crop upright."""
     own = labels[: plan.n]

@@ -1,0 +1,176 @@
+"""Fill in points that are not labelled: what a model sees, corrected by where it errs on the labelled ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import radians
+
+import numpy as np
+from facewire_edge.card import ModelCard
+from facewire_edge.detect import FaceDetector
+from facewire_edge.geometry import CropTransform
+from facewire_edge.landmarks import decode_landmarks
+from numpy.typing import NDArray
+
+from facewire_train.augment import flip
+from facewire_train.evaluate import BatchRunner, detector_crop
+from facewire_train.images import read_image
+from facewire_train.labels import Sample, labelled_points
+
+VIEWS = 8  # crops of a face; every second one is mirrored
+TURN_DEG, GROW, SHIFT = 10.0, 0.06, 0.03  # of the views: standard deviations; shift in crops
+FEWEST_KNOWN = 2  # labelled points that a crop can be laid by; below it the detector finds the face
+LABEL_NOISE = 0.006  # of the crop: how loosely people place a point (300-W, doubles labelled twice)
+FULL_WEIGHT = 0.012  # of the crop: a point with this spread counts half in training
+ROUNDS = 10  # of expectation and maximisation
+MOST_FACES = 400  # that the covariance is found from
+BLOCK = 32  # faces at once
+UNSEEN = 1e3  # variance, in crops, of what is not labelled
+PRIOR_FACES = 10  # that are believed to err independently at every point: keeps small sets from certainty
+SEED = 11
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Guess:
+    """Hold what is believed of a face's points: places in crop units and how sure they are."""
+
+    crop: CropTransform
+    points: NDArray[np.float64]  # (N, 2) crop units
+    spread: NDArray[np.float64]  # (N,) standard deviation, crop units
+    known: NDArray[np.float64]  # (N, 2) the labels in crop units, NaN where there is none
+
+
+def fill(
+    samples: Sequence[Sample],
+    card: ModelCard,
+    run: BatchRunner,
+    detector: FaceDetector | None,
+    max_spread: float,
+) -> list[Sample]:
+    """Fill the points of samples in which the model is confident.
+
+    Args:
+        samples: labelled with the model's schema, some points NaN.
+        card: of the model.
+        run: the model.
+        detector: for faces with fewer than two labelled points; None leaves those alone.
+        max_spread: in crop units; a point of which the model is less sure stays unlabelled.
+
+    Returns:
+        The samples in their order; filled points are marked and weighted in ``filled``.
+
+    """
+    guesses = {i: guess for i, s in enumerate(samples) if (guess := look(s, card, run, detector)) is not None}
+    errors = error_covariance([guess.known - guess.points for guess in guesses.values()])
+    filled = list(samples)
+    for i, guess in guesses.items():
+        filled[i] = _filled(samples[i], corrected(guess, errors), max_spread)
+    return filled
+
+
+def look(sample: Sample, card: ModelCard, run: BatchRunner, detector: FaceDetector | None) -> Guess | None:
+    """Let the model see a face from several sides; None where the face cannot be found."""
+    assert card.mean_shape is not None
+    crop = _first_crop(sample, card, detector)
+    if crop is None:
+        return None
+    image = read_image(sample.image)
+    first = crop.from_units(decode_landmarks(run(crop.warp(image)[None])["landmarks"][0], card))
+    best = np.where(labelled_points(sample.points)[:, None], sample.points, first)
+    crop = CropTransform.from_landmarks(best, card.mean_shape, card.input.width)
+    seen = _views(image, crop, card, run)
+    spread = np.sqrt(seen.var(axis=0).sum(axis=1))
+    return Guess(crop, seen.mean(axis=0), spread, crop.to_units(sample.points).astype(np.float64))
+
+
+def error_covariance(errors: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Give how a model's errors at the points go together (2 N, 2 N), of what is known of each face (N, 2).
+
+    Source: Dempster, Laird and Rubin 1977, section 4.1.3, the multivariate normal with missing values; the mean is 0.
+    """
+    flat = np.stack([e.ravel() for e in errors[:: max(1, len(errors) // MOST_FACES)]])
+    known = np.isfinite(flat)
+    values, noise = np.where(known, flat, 0), np.where(known, LABEL_NOISE**2, UNSEEN)
+    scale = max(float((values**2).sum()) / max(int(known.sum()), 1), LABEL_NOISE**2)
+    covariance = scale * np.eye(flat.shape[1])
+    prior = PRIOR_FACES * covariance
+    for _ in range(ROUNDS):
+        means, gains = np.zeros_like(flat), np.zeros_like(covariance)
+        for part in np.array_split(np.arange(len(flat)), -(-len(flat) // BLOCK)):
+            inner = covariance + noise[part, :, None] * np.eye(flat.shape[1])
+            gain = np.linalg.solve(inner, np.broadcast_to(covariance, inner.shape))
+            means[part] = np.einsum("fkd,fk->fd", gain, values[part])
+            gains += gain.sum(axis=0)
+        total = prior + means.T @ means + len(flat) * covariance - covariance @ gains
+        covariance = total / (len(flat) + PRIOR_FACES)
+    return np.asarray((covariance + covariance.T) / 2)
+
+
+def corrected(guess: Guess, covariance: NDArray[np.float64]) -> Guess:
+    """Move the points by what the errors at the labelled ones say of the others."""
+    mean, rest = _conditional((guess.known - guess.points).ravel(), covariance)
+    variance = np.maximum(np.diag(rest), 0).reshape(-1, 2).sum(axis=1) + guess.spread**2
+    return replace(guess, points=guess.points + mean.reshape(-1, 2), spread=np.sqrt(variance))
+
+
+def _conditional(
+    error: NDArray[np.float64], covariance: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give mean (2 N,) and covariance of a face's errors, of which some are seen and the others NaN.
+
+    Source: the conditional of a Gaussian; Rasmussen and Williams 2006, section 2.2.
+    """
+    seen = np.isfinite(error)
+    inner = covariance[np.ix_(seen, seen)] + LABEL_NOISE**2 * np.eye(int(seen.sum()))
+    gain = np.linalg.solve(inner, covariance[seen]).T  # (2 N, seen)
+    return gain @ error[seen], covariance - gain @ covariance[seen]
+
+
+def weight_of(spread: float) -> float:
+    """Give what a filled point counts against a labelled one."""
+    return round(1 / (1 + (spread / FULL_WEIGHT) ** 2), 3)
+
+
+def _filled(sample: Sample, guess: Guess, max_spread: float) -> Sample:
+    missing = ~labelled_points(sample.points)
+    chosen = missing & (guess.spread <= max_spread)
+    points = sample.points.copy()
+    points[chosen] = guess.crop.from_units(guess.points.astype(np.float32))[chosen]
+    weights: Mapping[int, float] = {int(i): weight_of(float(guess.spread[i])) for i in np.flatnonzero(chosen)}
+    return replace(sample, points=points, filled={**sample.filled, **weights})
+
+
+def _first_crop(sample: Sample, card: ModelCard, detector: FaceDetector | None) -> CropTransform | None:
+    assert card.mean_shape is not None
+    if labelled_points(sample.points).sum() >= FEWEST_KNOWN:
+        return CropTransform.from_landmarks(sample.points, card.mean_shape, card.input.width)
+    return None if detector is None else detector_crop(sample, card, detector)
+
+
+def _views(image: NDArray[np.uint8], crop: CropTransform, card: ModelCard, run: BatchRunner) -> NDArray[np.float64]:
+    """Give the points (VIEWS, N, 2) that the model sees in moved, turned and mirrored crops, in units of ``crop``."""
+    assert card.schema is not None
+    rng = np.random.default_rng(SEED)
+    crops = [_moved(crop, rng) if i else crop for i in range(VIEWS)]
+    pictures = [view.warp(image) for view in crops]
+    pictures = [picture[:, ::-1] if i % 2 else picture for i, picture in enumerate(pictures)]
+    outputs = run(np.ascontiguousarray(np.stack(pictures)))["landmarks"]
+    found = []
+    for i, (view, output) in enumerate(zip(crops, outputs, strict=True)):
+        points = decode_landmarks(output, card)
+        if i % 2:
+            points = flip(pictures[i], points, card.schema.mirror.astype(np.intp))[1]
+        found.append(crop.to_units(view.from_units(points)))
+    return np.stack(found).astype(np.float64)
+
+
+def _moved(crop: CropTransform, rng: np.random.Generator) -> CropTransform:
+    dx, dy = rng.normal(0, SHIFT, 2) * crop.side_px
+    return replace(
+        crop,
+        x=crop.x + dx,
+        y=crop.y + dy,
+        side_px=crop.side_px * float(np.exp(rng.normal(0, GROW))),
+        angle_rad=crop.angle_rad + radians(float(rng.normal(0, TURN_DEG))),
+    )
