@@ -78,7 +78,7 @@ def test_finished_run_leaves_every_result_and_no_state(tmp_path: Path, faces: Pa
     task, record = prepared(config, faces)
     fit(task, config, tmp_path / "run", record)
     names = {p.name for p in (tmp_path / "run").iterdir()}
-    assert names == {"config.toml", "run.json", "model.keras", "history.json", "curves.png"}
+    assert names == {"config.toml", "run.json", "model.keras", "history.json", "history.csv", "curves.png"}
     assert read_record(tmp_path / "run")["finished"]
     assert load_config(tmp_path / "run" / "config.toml") == config
     card = load_checkpoint(tmp_path / "run" / "model.keras").card
@@ -113,9 +113,12 @@ def test_samples_are_a_function_of_seed_epoch_and_index(faces: Path, config: Tra
 def test_loss_that_is_not_finite_ends_the_run_in_one_line(tmp_path: Path, faces: Path, config: TrainConfig) -> None:
     config = replace(config, fit=replace(config.fit, learning_rate=1e30, epochs=5))
     task, record = prepared(config, faces)
-    with pytest.raises(DataError, match="the loss is"):
+    with pytest.raises(DataError, match=r"the loss is .* check the labels of the batch in .*broken_batch\.npz"):
         fit(task, config, tmp_path / "run", record)
     assert not (tmp_path / "run" / "model.keras").exists()
+    with np.load(tmp_path / "run" / "broken_batch.npz") as batch:
+        assert batch["images"].shape == (8, 32, 32, 3)
+        assert batch["landmarks"].shape == (8, 68, 3)
 
 
 def test_data_of_another_schema_is_refused(faces: Path, config: TrainConfig) -> None:

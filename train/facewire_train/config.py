@@ -22,10 +22,11 @@ class ModelConfig:
 
 @dataclass(frozen=True, slots=True)
 class FitConfig:
-    """Set the schedule: AdamW, linear warm-up, cosine to zero, averaged weights."""
+    """Set optimizer and schedule: linear warm-up, cosine to zero, averaged weights."""
 
     epochs: int = 40
     batch: int = 48
+    optimizer: str = "adamw"  # or adam, sgd
     learning_rate: float = 2e-3
     weight_decay: float = 5e-4
     warmup_epochs: float = 3.0
@@ -119,6 +120,10 @@ def load_config(path: Path) -> TrainConfig:
         (all(len(b) == 2 for b in config.model.blocks), "model.blocks must hold pairs [channels, stride]"),
         (config.fit.epochs > 0 and config.fit.batch > 0, "fit.epochs and fit.batch must be positive"),
         (0 <= config.fit.average < 1, f"fit.average must be in [0, 1), got {config.fit.average}"),
+        (
+            config.fit.optimizer in ("adamw", "adam", "sgd"),
+            f"fit.optimizer must be adamw, adam or sgd, got {config.fit.optimizer!r}",
+        ),
         (config.fit.validate_every > 0, "fit.validate_every must be positive"),
         (0 <= config.data.negatives < 1, f"data.negatives must be in [0, 1), got {config.data.negatives}"),
     )

@@ -29,16 +29,20 @@ from facewire_train.config import FitConfig, TrainConfig
 from facewire_train.curves import draw_curves
 from facewire_train.datasets import Dataset
 from facewire_train.fold import folded
+from facewire_train.optimizers import make_optimizer
+from facewire_train.run_log import write_batch, write_history_csv
 
 log = logging.getLogger(__name__)
 
-CONFIG, RECORD, MODEL, STATE, HISTORY, CURVES = (
+CONFIG, RECORD, MODEL, STATE, HISTORY, TABLE, CURVES, BATCH = (
     "config.toml",
     "run.json",
     "model.keras",
     "state.npz",
     "history.json",
+    "history.csv",
     "curves.png",
+    "broken_batch.npz",
 )
 
 
@@ -118,11 +122,12 @@ def fit(task: Task, config: TrainConfig, folder: Path, record: dict[str, Any]) -
     with _progress() as progress:
         bar = progress.add_task(config.name, total=config.fit.epochs * steps, completed=first * steps, note="")
         for epoch in range(first, config.fit.epochs):
-            history.append(_run_epoch(task, model, config.fit, epoch, lambda: progress.advance(bar)))
+            history.append(_run_epoch(task, model, config.fit, epoch, folder, lambda: progress.advance(bar)))
             if epoch + 1 == config.fit.normed_epochs < config.fit.epochs:
                 model = folded(model, compiled(task, config.fit, steps, normed=False))
             save_state(folder / STATE, _groups(model), epoch + 1)
             write_text(folder / HISTORY, json.dumps(history, indent=1))
+            write_history_csv(history, folder / TABLE)
             draw_curves(history, folder / CURVES)
             progress.update(bar, note=_note(history[-1]))
             log.info("epoch %d/%d %s", epoch + 1, config.fit.epochs, _note(history[-1]))
@@ -138,7 +143,7 @@ def _groups(model: Any) -> dict[str, Any]:
 
 
 def compiled(task: Task, config: FitConfig, steps: int, normed: bool) -> Any:
-    """Give the model with its optimizer: AdamW, a linear warm-up, a cosine to zero.
+    """Give the model with its optimizer: a linear warm-up, a cosine to zero.
 
     Batch norms make the start quick and take 45 % of a step (140 against 76 images/s at 63 MMAC, two AVX2 cores,
     TensorFlow 2.21, 2026-11-21): after ``normed_epochs`` the model goes on without, with an optimizer of its own.
@@ -151,14 +156,13 @@ def compiled(task: Task, config: FitConfig, steps: int, normed: bool) -> Any:
         start=0 if normed else config.normed_epochs * steps,
     )
     # The average is kept inside the train step: read out variable by variable it cost 40 % of the time.
-    optimizer = AveragingAdamW(
+    optimizer = make_optimizer(
+        config.optimizer,
         schedule,
-        weight_decay=config.weight_decay,
-        use_ema=True,
+        config.weight_decay,
         ema_momentum=config.average,
         global_clipnorm=None if normed else config.clip_norm,
     )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma"])
     # TensorFlow's XLA is six times slower here (15 against 86 images/s, two AVX2 cores, 2026-11-21); JAX needs it.
     jit = keras.backend.backend() == "jax"
     model.compile(optimizer=optimizer, loss=dict(task.losses), loss_weights=dict(task.weights), jit_compile=jit)
@@ -186,17 +190,6 @@ class WarmCosine(keras.optimizers.schedules.LearningRateSchedule):  # type: igno
         return {"peak": self._peak, "warmup": self._warmup, "total": self._total, "start": self._start}
 
 
-class AveragingAdamW(keras.optimizers.AdamW):  # type: ignore[misc]  # Keras is not typed
-    """Keep the moving average beside the weights; Keras alone puts it in their place after every ``fit``."""
-
-    def finalize_variable_values(self, var_list: Any) -> None:
-        """Leave the weights alone at the end of an epoch."""
-
-    def put_average(self, variables: Any) -> None:
-        """Overwrite the weights with their average."""
-        super().finalize_variable_values(variables)
-
-
 @contextmanager
 def averaged(model: Any) -> Iterator[None]:
     """Let the model hold the moving average of its weights for the length of a block."""
@@ -209,7 +202,9 @@ def averaged(model: Any) -> Iterator[None]:
             variable.assign(value)
 
 
-def _run_epoch(task: Task, model: Any, config: FitConfig, epoch: int, advance: Callable[[], None]) -> dict[str, float]:
+def _run_epoch(
+    task: Task, model: Any, config: FitConfig, epoch: int, folder: Path, advance: Callable[[], None]
+) -> dict[str, float]:
     # Keras' own loop feeds TensorFlow through a generator data set, which sets malloc's trim threshold to 128 kB:
     # half of the CPU time then goes into page faults (80 against 176 images/s, two cores, 2026-11-21).
     row: dict[str, float] = {}
@@ -217,7 +212,11 @@ def _run_epoch(task: Task, model: Any, config: FitConfig, epoch: int, advance: C
     for step, (images, targets) in enumerate(prefetched(task.epoch(epoch))):
         row = model.train_on_batch(images, targets, return_dict=True)
         if not math.isfinite(row["loss"]):
-            raise DataError(f"the loss is {row['loss']} at step {step}; lower fit.learning_rate or check the labels")
+            write_batch(images, targets, folder / BATCH)
+            raise DataError(
+                f"the loss is {row['loss']} at epoch {epoch + 1}, step {step}; lower fit.learning_rate, or check the "
+                f"labels of the batch in {folder / BATCH}"
+            )
         advance()
     result = {"epoch": epoch + 1, **{name: float(value) for name, value in row.items()}}
     if (epoch + 1) % config.validate_every == 0 or epoch + 1 == config.epochs:
