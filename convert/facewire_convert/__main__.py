@@ -17,6 +17,7 @@ from facewire_edge.errors import UsageError, run_command
 PROG = "facewire-convert"
 NEEDED = {
     "quantize": ("tensorflow", "keras", "ai_edge_litert", "cv2", "matplotlib"),
+    "select": ("tensorflow", "keras", "cv2"),
     "check": ("ai_edge_litert",),
     "compile": ("ai_edge_litert",),
 }
@@ -45,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     verbs = parser.add_subparsers(required=True, metavar="VERB", dest="verb")
     _quantize_arguments(verbs.add_parser("quantize", help="float .keras to int8 .tflite, through the parity gate"))
+    _select_arguments(verbs.add_parser("select", help="draw a representative calibration set from labelled faces"))
     _check_arguments(verbs.add_parser("check", help="predict what of a .tflite maps to the Edge TPU"))
     _compile_arguments(verbs.add_parser("compile", help="compile models together for the Edge TPU"))
     return parser
@@ -83,6 +85,20 @@ def _size(text: str) -> tuple[int, int]:
     if not (cross and width.isdecimal() and height.isdecimal()):
         raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT, got {text}")
     return int(width), int(height)
+
+
+def _select_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--checkpoint", type=Path, required=True, help=".keras made by facewire-train")
+    parser.add_argument("--data", type=Path, required=True, metavar="FOLDER[:FORMAT]", help="labelled set to draw from")
+    parser.add_argument("--count", type=_count, default=200, help="faces to choose (default: 200)")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write, for quantize --calibration")
+    parser.add_argument("--against", type=Path, help="say what this set lacks, for instance calibration_data")
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 or more, got {text}")
+    return int(text)
 
 
 def _tflite(text: str) -> Path:

@@ -148,7 +148,7 @@ def _detected(file: Path, detection: Detection) -> Sample:
 def _crops(path: Path, card: ModelCard, rng: np.random.Generator, detector: FaceDetector | None) -> Inputs:
     """Give what a landmark model sees: faces as the device crops them, changed ones, and no faces."""
     if is_labelled(path):
-        faces = tuple(s for s in training_samples(path) if _can_be_cropped(s, card))
+        faces = tuple(s for s in training_samples(path) if can_be_cropped(s, card))
     else:
         faces = detected_samples(_drawn(image_files(path), MAX_FACES, rng), detector or shipped_detector())
     if not faces:
@@ -167,7 +167,7 @@ def _crops(path: Path, card: ModelCard, rng: np.random.Generator, detector: Face
     return Inputs(groups, tuple(dict.fromkeys(face.image for face in faces)))
 
 
-def _can_be_cropped(sample: Sample, card: ModelCard) -> bool:
+def can_be_cropped(sample: Sample, card: ModelCard) -> bool:
     """Say whether the canonical crop can be had from the five points or from all points of the model's own schema."""
     assert card.schema is not None
     five = sample.points5 is not None and int(np.isfinite(sample.points5).all(axis=1).sum()) > 1

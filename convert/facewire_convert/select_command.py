@@ -1,0 +1,47 @@
+"""The verb ``select``: a labelled set and a model in, a small representative calibration set out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from dataclasses import replace
+from pathlib import Path
+
+from facewire_edge.errors import DataError, UsageError
+from facewire_train.checkpoint import Checkpoint, load_checkpoint
+from facewire_train.datasets import Dataset, read_labels
+from facewire_train.folders import refuse_used
+from facewire_train.import_command import import_dataset
+
+from facewire_convert.calibrate import can_be_cropped
+from facewire_convert.select import Pool, choose, how_many, lacks, look_at
+
+log = logging.getLogger(__name__)
+
+MOST_FACES = 3000  # that are looked at, evenly spread over the set
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Choose, write the set, print how many are enough and what the set compared with lacks."""
+    refuse_used(arguments.out)
+    checkpoint = load_checkpoint(arguments.checkpoint)
+    if checkpoint.card.kind != "landmarks":
+        raise UsageError(f"{arguments.checkpoint} is a detector; select is for landmark models")
+    dataset, pool = _look(arguments.data, checkpoint)
+    chosen = choose(pool, arguments.count)
+    kept = tuple(replace(pool.samples[i], split="train") for i in chosen)
+    import_dataset(replace(dataset, samples=kept), arguments.out, dataset.terms)
+    figures = {"faces": len(pool.samples), "chosen": len(chosen), **how_many(pool, chosen)}
+    if arguments.against is not None:
+        figures["against"] = lacks(pool, _look(arguments.against, checkpoint)[1])
+    print(json.dumps(figures, indent=1))
+    log.info("chose %d of %d faces into %s", len(chosen), len(pool.samples), arguments.out)
+
+
+def _look(path: Path, checkpoint: Checkpoint) -> tuple[Dataset, Pool]:
+    dataset = read_labels(path)
+    usable = [s for s in dataset.samples if s.split == "train" and not s.ignore and can_be_cropped(s, checkpoint.card)]
+    if not usable:
+        raise DataError(f"{path} has no training face that can be cropped; label at least two points of each")
+    return dataset, look_at(usable[:: -(-len(usable) // MOST_FACES)], checkpoint)
