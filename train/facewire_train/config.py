@@ -76,6 +76,7 @@ class DetectorConfig:
     channels: int = 48  # of the heads
     box_weight: float = 2.0
     points_weight: float = 1.0
+    min_score: float = 0.5  # the threshold that the card recommends
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,7 @@ def _card(config: TrainConfig, datasets: Sequence[Dataset]) -> ModelCard:
             name: OutputSpec(name, (1, cells, width)) for name, width in (("scores", 1), ("boxes", 4), ("points", 10))
         },
         detector=spec,
+        min_score=config.detector.min_score,
         data=tuple({"name": d.name, "terms": d.terms} for d in datasets),
         terms=terms_of(datasets),
         version=version("facewire"),
