@@ -2,6 +2,9 @@ from pathlib import Path
 
 import pytest
 from facewire_edge.errors import UsageError
+from facewire_train.checkpoint import load_checkpoint
+from facewire_train.config import load_config
+from facewire_train.model import detector_model, landmark_model
 from facewire_train.shipped import initial_checkpoint
 
 
@@ -12,3 +15,19 @@ def test_file_is_taken_as_it_is() -> None:
 def test_unknown_shipped_model_is_refused_with_the_names_that_exist() -> None:
     with pytest.raises(UsageError, match="--init shipped:nothing: no such model ships"):
         initial_checkpoint("shipped:nothing", "landmarks")
+
+
+@pytest.mark.parametrize(("config", "n"), [("finetune", 20), ("landmarks68", 68)])
+def test_shipped_landmark_weights_fit_the_configuration(config: str, n: int) -> None:
+    shipped = load_checkpoint(initial_checkpoint("shipped", "landmarks")).model
+    network = landmark_model(load_config(Path(f"train/configs/{config}.toml")).model, n, normed=False)
+    for layer in network.layers:
+        if layer.name != "landmarks" or n == 68:
+            assert [w.shape for w in layer.weights] == [w.shape for w in shipped.get_layer(layer.name).weights]
+
+
+def test_shipped_detector_weights_fit_the_configuration() -> None:
+    shipped = load_checkpoint(initial_checkpoint("shipped", "detector")).model
+    config = load_config(Path("train/configs/face.toml"))
+    network = detector_model(config.model, config.detector, normed=False)
+    assert [w.shape for w in network.weights] == [w.shape for w in shipped.weights]
