@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 COOKIE = "facewire_token"
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})  # they say ok or not, and no more
 REQUESTS_HZ, REQUESTS_BURST = 50.0, 100  # of all clients together; a page needs 5 to open
+FAULTS_HZ, FAULTS_BURST = 1 / 60, 5  # tracebacks in the log
 HEARD_HZ, HEARD_BURST = 2.0, 20  # messages from one WebSocket client: we read none, some clients send pings
 MAX_HEARD_BYTES = 1024
 SEND_S = 10.0  # a client that takes nothing for so long is gone
@@ -77,29 +78,35 @@ def application(board: Board, heard: Callable[[asyncio.Protocol], None]) -> web.
         "/readyz": _readyz,
         "/metrics": _metrics,
     }
-    app.add_routes([web.get(path, handler) for path, handler in routes.items()])
+    app.add_routes([web.get(path, handler, expect_handler=_expect) for path, handler in routes.items()])
     app.on_response_prepare.append(_add_headers)
     return app
 
 
 def _guard(access: Access, bucket: Bucket, heard: Callable[[asyncio.Protocol], None]) -> Middleware:
-    @web.middleware
-    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        heard(request.protocol)
+    faults = Bucket(FAULTS_HZ, FAULTS_BURST)
+
+    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         if not bucket.take():
             return _refusal(429, "too many requests; try again in a second")
         if not access.knows_host(request.host):
             return _refusal(403, "this server answers to 127.0.0.1 and localhost")
         if request.path not in OPEN_PATHS and (refusal := _admit(request, access)):
             return refusal
+        return await handler(request)
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        heard(request.protocol)
         try:
-            return await handler(request)
+            return await answer(request, handler)
         except web.HTTPException as error:
             return _refusal(error.status, error.reason)
         except (ConnectionError, TimeoutError):
             raise ConnectionResetError from None  # the client is gone: nobody to answer
-        except Exception:  # a bug of ours: the log has it, the client does not
-            log.exception("the server failed on a request")
+        except Exception:  # a bug of ours: the log has it, as often as it bears, the client does not
+            if faults.take():
+                log.exception("the server failed on a request")
             return _refusal(500, "internal error")
 
     return guard
@@ -130,6 +137,11 @@ def _refusal(status: int, reason: str) -> web.Response:
 
 async def _add_headers(_: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(HEADERS)
+
+
+async def _expect(_: web.Request) -> web.StreamResponse | None:
+    """Refuse to wait for a body; aiohttp's own answer repeats the header and fails on bytes that are no text."""
+    return _refusal(417, "this server takes no body")
 
 
 async def _page(_: web.Request) -> web.Response:

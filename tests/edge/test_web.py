@@ -282,6 +282,7 @@ GARBAGE = [
     b"GET / HTTP/1.1\r\nHost: localhost\r\nCookie: facewire_token=\xff\xfe\r\n\r\n",
     b"GET /?token=%ff%fe HTTP/1.1\r\nHost: localhost\r\n\r\n",
     b"GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer \xc3\xbc\xff\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-con\xb9inue\r\n\r\n",
 ]  # fmt: skip
 
 
