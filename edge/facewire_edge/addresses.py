@@ -62,8 +62,8 @@ def level(name: str) -> str:
 
 
 def hide_password(spec: str) -> str:
-    """Give the text without what stands between ``//`` and ``@``."""
-    return re.sub(r"//.*@", "//...@", spec, flags=re.DOTALL)
+    """Give an address without the user and the password in it: a log and a message show none."""
+    return re.sub(r"//.*@", "//", spec, flags=re.DOTALL)
 
 
 class _NotASinkError(ValueError):

@@ -6,7 +6,6 @@ Coordinates are normalised to the whole image, ``x = (x_px + 0.5) / width``, unc
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,11 +115,6 @@ def decode(line: str) -> Message | None:
 def unix_s(time_ns: int, unix_offset_ns: int) -> float:
     """Give a monotonic time as Unix seconds, to the millisecond's tenth."""
     return round((time_ns + unix_offset_ns) / 1e9, 4)
-
-
-def without_password(address: str) -> str:
-    """Give an address without the user and the password in it: a log and a message show none."""
-    return re.sub(r"//.*@", "//", address)
 
 
 def _encode_face(face: Face, width: int, height: int) -> dict[str, Any]:

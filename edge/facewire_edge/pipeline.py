@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from facewire_edge.addresses import parse_sink
+from facewire_edge.addresses import hide_password, parse_sink
 from facewire_edge.camera import Camera, StillError, is_live, open_camera
 from facewire_edge.config import EdgeConfig
 from facewire_edge.delegate import CPU
@@ -22,7 +22,7 @@ from facewire_edge.errors import HardwareError, ModelError
 from facewire_edge.interpreter import load_model
 from facewire_edge.landmarks import LandmarkModel
 from facewire_edge.live import Lapse, Link, LiveCamera
-from facewire_edge.message import Origin, encode, encode_event, without_password
+from facewire_edge.message import Origin, encode, encode_event
 from facewire_edge.notify import ServiceManager, service_manager
 from facewire_edge.publish import Sink, Viewer, open_sink
 from facewire_edge.status import Monitor
@@ -73,7 +73,7 @@ def run(config: EdgeConfig) -> Stats:
         upkeep = stack.enter_context(open_upkeep(config, sinks, load, lambda: monitor.repeat())) if live else None
         monitor = open_monitor(config, camera, sinks, origin, manager, upkeep)
         stop = stack.enter_context(stoppable())
-        log.info("%s -> %s", without_password(config.input), ", ".join(str(parse_sink(spec)) for spec in config.sink))
+        log.info("%s -> %s", hide_password(config.input), ", ".join(str(parse_sink(spec)) for spec in config.sink))
         monitor.ready()
         stats = loop(camera, tracker, sinks, origin, config.frames, monitor, stop, upkeep)
         monitor.stopping()
@@ -143,7 +143,7 @@ def open_monitor(
 ) -> Monitor:
     """Build what tells of the loop's state; a message of each file's beginning and end would only be in the way."""
     facts = {
-        "input": without_password(config.input),
+        "input": hide_password(config.input),
         "model": origin.model,
         "device": origin.device,
         "sinks": [str(parse_sink(spec)) for spec in config.sink],

@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from facewire_edge.addresses import hide_password
 from facewire_edge.errors import HardwareError
 from facewire_edge.media import to_rgb
-from facewire_edge.message import without_password
 from facewire_edge.types import Frame
 
 log = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ def open_rtsp(url: str) -> OpenCvCamera:
 
     """
     cv2 = _opencv()
-    name = without_password(url)
+    name = hide_password(url)
     limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS]
     capture = cv2.VideoCapture(url, cv2.CAP_FFMPEG, limits)
     if not capture.isOpened():

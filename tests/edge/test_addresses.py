@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 import pytest
-from facewire_edge.addresses import level, parse_sink
+from facewire_edge.addresses import hide_password, level, parse_sink
 from facewire_edge.errors import UsageError
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,3 +52,8 @@ def test_name_of_a_camera_is_one_level_of_a_topic() -> None:
 def test_no_text_does_anything_else_than_parse_or_be_refused(spec: str) -> None:
     with suppress(UsageError):
         assert parse_sink(spec).kind
+
+
+def test_address_of_a_camera_shows_no_password() -> None:
+    assert hide_password("rtsp://me:se/cr@et@camera:554/live") == "rtsp://camera:554/live"
+    assert hide_password("udp://host:9000") == "udp://host:9000"

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from facewire_edge.errors import DataError
 from facewire_edge.geometry import Box
-from facewire_edge.message import Origin, decode, encode, encode_event, to_datagrams, to_line, without_password
+from facewire_edge.message import Origin, decode, encode, encode_event, to_datagrams, to_line
 from facewire_edge.types import Detection, Face, Openness, Pose, Result
 
 ORIGIN = Origin("cam0", "wflw98", "m@abcdef")
@@ -87,8 +87,3 @@ def test_pose_and_openness_are_read_back() -> None:
     assert read is not None
     found = read.result.faces[0]
     assert (found.pose, found.openness, found.blink) == (face.pose, face.openness, True)
-
-
-def test_password_is_taken_out_of_an_address() -> None:
-    assert without_password("rtsp://me:se/cr@et@camera:554/live") == "rtsp://camera:554/live"
-    assert without_password("udp://host:9000") == "udp://host:9000"
