@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from facewire_edge.errors import DataError
+from facewire_edge.facebox import box_of_points5
 from facewire_edge.geometry import Box, CropTransform
 from facewire_edge.schema import IBUG68, LandmarkSchema
 from facewire_edge.types import Detection, Image
@@ -84,7 +85,8 @@ def test_schema_without_points5_trains_and_evaluates_in_the_devices_crop(
         height, width = image.shape[:2]
         crop = CropTransform(width / 2, height / 2, width * 0.8, 0.0, 1)
         assert task.card.mean_points5 is not None
-        return [Detection(Box(0, 0, width, height), 1.0, crop.from_units(task.card.mean_points5))]
+        points5 = crop.from_units(task.card.mean_points5)
+        return [Detection(box_of_points5(points5), 1.0, points5)]
 
     runner = keras_runner(task.network(False))
     figures = summary(evaluate_landmarks(data.samples, task.card, runner, "detector", all_over))
