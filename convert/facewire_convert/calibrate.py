@@ -21,6 +21,7 @@ from facewire_train.config import AugmentConfig
 from facewire_train.datasets import IMAGE_SUFFIXES, Sample, find_format, names_format, read_dataset
 from facewire_train.evaluate import truth5_crop
 from facewire_train.images import image_bytes, read_image
+from facewire_train.labels import group_by_image
 from facewire_train.samples import cut_off_face
 from numpy.typing import NDArray
 
@@ -176,9 +177,7 @@ def can_be_cropped(sample: Sample, card: ModelCard) -> bool:
 
 
 def _off_face(faces: Sequence[Sample], card: ModelCard, rng: np.random.Generator, wanted: int) -> Iterator[Image]:
-    by_image: dict[Path, list[Sample]] = {}
-    for face in faces:
-        by_image.setdefault(face.image, []).append(face)
+    by_image = group_by_image(faces)
     pictures = list(by_image)
     for number in range(wanted * OFF_FACE_TRIES):
         file = pictures[number % len(pictures)]

@@ -9,8 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from facewire_edge.errors import UsageError
-from facewire_edge.schema import IBUG68, LandmarkSchema, linear_map
+from facewire_edge.schema import LandmarkSchema, map_to_ibug68
 from facewire_edge.types import Openness, Points
 
 # Of ibug68: two corners, then pairs of upper and lower points.
@@ -34,10 +33,7 @@ class FaceOpenness:
             UsageError: the schema's points cannot be mapped to ibug68.
 
         """
-        mapping = linear_map(schema, IBUG68)
-        if mapping is None:
-            raise UsageError(f"blink needs landmarks of ibug68 or wflw98, the model has {schema.name!r}")
-        self._map = mapping
+        self._map = map_to_ibug68(schema, "blink")
 
     def __call__(self, points: Points) -> Openness:
         """Give how far eyes and mouth are open, of landmarks (N, 2) in pixels."""

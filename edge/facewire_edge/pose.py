@@ -12,8 +12,7 @@ from math import asin, atan2, degrees
 import numpy as np
 from numpy.typing import NDArray
 
-from facewire_edge.errors import UsageError
-from facewire_edge.schema import IBUG68, LandmarkSchema, linear_map
+from facewire_edge.schema import LandmarkSchema, map_to_ibug68
 from facewire_edge.types import Points, Pose
 
 Doubles = NDArray[np.float64]
@@ -40,10 +39,7 @@ class HeadPose:
             UsageError: the schema's points cannot be mapped to ibug68.
 
         """
-        mapping = linear_map(schema, IBUG68)
-        if mapping is None:
-            raise UsageError(f"pose needs landmarks of ibug68 or wflw98, the model has {schema.name!r}")
-        self._map = mapping[:, list(HEAD)].astype(np.float64)  # (2, P, N)
+        self._map = map_to_ibug68(schema, "pose")[:, list(HEAD)].astype(np.float64)  # (2, P, N)
         head = np.array(list(HEAD.values())) / 1000
         self._head = head - head.mean(axis=0)  # (P, 3)
         self._inverse = np.linalg.pinv(self._head)  # (3, P)

@@ -32,7 +32,6 @@ MAX_HEARD_BYTES = 1024
 SEND_S = 10.0  # a client that takes nothing for so long is gone
 HEARTBEAT_S = 20.0
 BOUNDARY = "frame"
-PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "

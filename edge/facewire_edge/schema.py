@@ -136,6 +136,19 @@ def linear_map(source: LandmarkSchema, target: LandmarkSchema) -> NDArray[np.flo
     return None
 
 
+def map_to_ibug68(schema: LandmarkSchema, user: str) -> NDArray[np.float32]:
+    """Give the map (2, 68, N) from a schema's points to ibug68's, for ``user``, which measures those.
+
+    Raises:
+        UsageError: there is none.
+
+    """
+    mapping = linear_map(schema, IBUG68)
+    if mapping is None:
+        raise UsageError(f"{user} needs landmarks of ibug68 or wflw98, the model has {schema.name!r}")
+    return mapping
+
+
 def _checked(values: dict[str, Any], where: str) -> LandmarkSchema:
     names = tuple(values["names"])
     n = len(names)

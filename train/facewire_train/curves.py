@@ -1,4 +1,4 @@
-"""Draw a run's curves."""
+"""Draw a run's curves; save figures."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,5 +21,10 @@ def draw_curves(history: Sequence[dict[str, float]], path: Path) -> None:
         axes.set(title=title, xlabel="epoch", yscale="log" if group is losses else "linear")
         if group:
             axes.legend()
+    save_figure(figure, path)
+
+
+def save_figure(figure: Figure, path: Path, dpi: int = 100) -> None:
+    """Write a figure as PNG, whole or not at all."""
     with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=100)
+        figure.savefig(temporary, dpi=dpi)

@@ -9,15 +9,13 @@ from typing import Any
 
 import numpy as np
 from facewire_edge.card import ModelCard
-from facewire_edge.detect import cell_grid, detections_of, letterbox
 from facewire_edge.geometry import Box
 from facewire_edge.types import Detection
 from numpy.typing import NDArray
 
-from facewire_train.datasets import Sample
-from facewire_train.evaluate import BatchRunner
+from facewire_train.evaluate import BatchRunner, detect_in
 from facewire_train.faces import face_box
-from facewire_train.images import read_image
+from facewire_train.labels import Sample, group_by_image
 
 MATCH_IOU = 0.4
 LOWEST_SCORE = 0.02  # the tail of the precision-recall curve; the threshold in use is the card's
@@ -39,20 +37,12 @@ class Scene:
 
 def detect_scenes(samples: Sequence[Sample], card: ModelCard, run: BatchRunner) -> list[Scene]:
     """Run a detector over the images that list every face."""
-    assert card.detector is not None
-    grid = cell_grid(card.detector, card.input.width, card.input.height)
-    by_image: dict[Path, list[Sample]] = {}
-    for sample in samples:
-        if sample.complete:
-            by_image.setdefault(sample.image, []).append(sample)
+    by_image = group_by_image([s for s in samples if s.complete])
     scenes = []
-    for path, faces in by_image.items():
-        image = read_image(path)
-        letter, scale = letterbox(image, card.input.width, card.input.height)
-        outputs = {name: rows[0] for name, rows in run(letter[None]).items()}
-        found = detections_of(outputs, grid, LOWEST_SCORE, scale)
-        matches = match([face_box(f) for f in faces], found)
-        scenes.append(Scene(path, tuple(faces), tuple(found), matches, SIZE_PX / max(image.shape[:2])))
+    found = detect_in(list(by_image), card, run, LOWEST_SCORE)
+    for (path, faces), (detections, shape) in zip(by_image.items(), found, strict=True):
+        matches = match([face_box(f) for f in faces], detections)
+        scenes.append(Scene(path, tuple(faces), tuple(detections), matches, SIZE_PX / max(shape[:2])))
     return scenes
 
 
@@ -90,16 +80,17 @@ def judged(scenes: Sequence[Scene], smallest_px: float) -> tuple[NDArray[np.floa
     """Give the scores of the detections that count, best first, which of them hit, and how many faces are wanted."""
     rows, wanted = [], 0
     for scene in scenes:
-        large = [not f.ignore and _size(face_box(f), scene) >= smallest_px for f in scene.faces]
+        large = [not f.ignore and size_px(face_box(f), scene) >= smallest_px for f in scene.faces]
         wanted += sum(large)
         for detection, face in zip(scene.detections, scene.matches, strict=True):
-            if large[face] if face != MISSED else _size(detection.box, scene) >= smallest_px:
+            if large[face] if face != MISSED else size_px(detection.box, scene) >= smallest_px:
                 rows.append((detection.score, face != MISSED))
     rows.sort(reverse=True)
     return np.array([s for s, _ in rows], np.float64), np.array([h for _, h in rows], bool), wanted
 
 
-def _size(box: Box, scene: Scene) -> float:
+def size_px(box: Box, scene: Scene) -> float:
+    """Give the side of the square of a box's area, in an image of ``SIZE_PX``."""
     return float(np.sqrt(box.width * box.height)) * scene.scale
 
 

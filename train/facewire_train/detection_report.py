@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 from facewire_edge.card import ModelCard
-from facewire_edge.files import replacing
 from facewire_edge.geometry import Box
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from facewire_train.detection import MISSED, SMALLEST_PX, Scene, curve, judged
+from facewire_train.curves import save_figure
+from facewire_train.detection import MISSED, SMALLEST_PX, Scene, curve, judged, size_px
 from facewire_train.faces import face_box
 from facewire_train.images import read_image
 
@@ -23,14 +23,9 @@ AROUND = 1.5  # box sizes shown on every side
 
 def write_detection_report(scenes: Sequence[Scene], card: ModelCard, folder: Path) -> None:
     """Write the precision-recall curves, the largest faces missed and the surest false alarms as PNGs."""
-    _save(_curves(scenes), folder / "precision_recall.png")
-    _save(_sheet(sorted(_missed(scenes, card), key=lambda c: -c[2])), folder / "missed.png")
-    _save(_sheet(sorted(_invented(scenes), key=lambda c: -c[2])), folder / "false_alarms.png")
-
-
-def _save(figure: Figure, path: Path) -> None:
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=100)
+    save_figure(_curves(scenes), folder / "precision_recall.png")
+    save_figure(_sheet(sorted(_missed(scenes, card), key=lambda c: -c[2])), folder / "missed.png")
+    save_figure(_sheet(sorted(_invented(scenes), key=lambda c: -c[2])), folder / "false_alarms.png")
 
 
 def _curves(scenes: Sequence[Scene]) -> Figure:
@@ -52,7 +47,7 @@ def _missed(scenes: Sequence[Scene], card: ModelCard) -> list[tuple[Path, Box, f
     for scene in scenes:
         seen = {m for d, m in zip(scene.detections, scene.matches, strict=True) if d.score >= card.min_score}
         boxes = [face_box(f) for i, f in enumerate(scene.faces) if i not in seen and not f.ignore]
-        cases += [(scene.image, b, float(np.sqrt(b.width * b.height)) * scene.scale) for b in boxes]
+        cases += [(scene.image, b, size_px(b, scene)) for b in boxes]
     return cases
 
 

@@ -238,7 +238,8 @@ def evaluate_detector(samples: Sequence[Sample], card: ModelCard, run: BatchRunn
     samples = [s for s in samples if s.points5 is not None and np.isfinite(s.points5).all() and not s.ignore]
     if not samples:
         raise UsageError("no face with five labelled points in this split; nothing to measure")
-    losses = [_detection_loss(s, found) for s, found in zip(samples, _detect(samples, card, run), strict=True)]
+    found = detect_in([s.image for s in samples], card, run, card.min_score)
+    losses = [_detection_loss(s, detections) for s, (detections, _) in zip(samples, found, strict=True)]
     missed = sum(loss is None for loss in losses)
     errors = [min(1.0, loss) for loss in losses if loss is not None]
     return {
@@ -254,15 +255,19 @@ def detector_loss(samples: Sequence[Sample], card: ModelCard, run: BatchRunner) 
     return evaluate_detector(samples, card, run)["loss"]
 
 
-def _detect(samples: Sequence[Sample], card: ModelCard, run: BatchRunner) -> Iterator[list[Detection]]:
+def detect_in(
+    paths: Sequence[Path], card: ModelCard, run: BatchRunner, min_score: float
+) -> Iterator[tuple[list[Detection], tuple[int, ...]]]:
+    """Give, image by image, the detections in its pixels, best first, and its shape."""
     assert card.detector is not None
     width, height = card.input.width, card.input.height
     grid = cell_grid(card.detector, width, height)
-    for start in range(0, len(samples), BATCH):
-        letters = [letterbox(read_image(s.image), width, height) for s in samples[start : start + BATCH]]
+    for start in range(0, len(paths), BATCH):
+        images = [read_image(path) for path in paths[start : start + BATCH]]
+        letters = [letterbox(image, width, height) for image in images]
         outputs = run(np.stack([letter for letter, _ in letters]))
-        for i, (_, scale) in enumerate(letters):
-            yield detections_of({name: rows[i] for name, rows in outputs.items()}, grid, card.min_score, scale)
+        for i, (image, (_, scale)) in enumerate(zip(images, letters, strict=True)):
+            yield detections_of({name: rows[i] for name, rows in outputs.items()}, grid, min_score, scale), image.shape
 
 
 def _detection_loss(sample: Sample, detections: Sequence[Detection]) -> float | None:

@@ -23,7 +23,7 @@ from facewire_train.folders import refuse_used, whole_folder
 from facewire_train.image_facts import ImageFacts, image_facts
 from facewire_train.images import ROW_MARK, image_bytes, is_row, read_image
 from facewire_train.label_checks import EXAMPLES, check_labels
-from facewire_train.labels import Dataset, Refuse, Sample, refuse_all
+from facewire_train.labels import Dataset, Refuse, group_by_image, refuse_all
 from facewire_train.write_native import image_entry, write_header, write_lines
 
 log = logging.getLogger(__name__)
@@ -54,9 +54,7 @@ def import_dataset(dataset: Dataset, out: Path, terms: str, refuse: Refuse = ref
         OutputError: the disk does not take it.
 
     """
-    by_image: dict[Path, list[Sample]] = {}
-    for sample in dataset.samples:
-        by_image.setdefault(sample.image, []).append(sample)
+    by_image = group_by_image(dataset.samples)
     root = _common_root(by_image)
     with whole_folder(out) as folder:
         names = {image: _new_name(image, root) for image in by_image}

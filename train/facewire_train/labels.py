@@ -60,6 +60,14 @@ class Dataset:
         return tuple(s for s in self.samples if s.split == name)
 
 
+def group_by_image(samples: Iterable[Sample]) -> dict[Path, list[Sample]]:
+    """Give the faces of each image, in order."""
+    groups: dict[Path, list[Sample]] = {}
+    for sample in samples:
+        groups.setdefault(sample.image, []).append(sample)
+    return groups
+
+
 def hold_back(samples: Iterable[Sample]) -> tuple[Sample, ...]:
     """Move the validation subjects off the training split."""
     return tuple(replace(s, split="val") if s.split == "train" and _is_validation(s.subject) else s for s in samples)

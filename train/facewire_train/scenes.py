@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from facewire_train.augment import photometric
 from facewire_train.config import AugmentConfig
-from facewire_train.datasets import Sample
 from facewire_train.faces import face_box
 from facewire_train.images import read_image
+from facewire_train.labels import Sample, group_by_image
 
 LONGEST_PX = 512  # larger images are shrunk when they are loaded: no crop needs more
 SMALLEST_FACE, LARGEST_FACE = 0.05, 1.2  # of the picture's height, log-uniform
@@ -50,10 +50,7 @@ class Picture:
 
 def load_scenes(samples: Sequence[Sample]) -> list[Scene]:
     """Read all images once, shrunk to ``LONGEST_PX``."""
-    by_image: dict[str, list[Sample]] = {}
-    for sample in samples:
-        by_image.setdefault(str(sample.image), []).append(sample)
-    return [_load(faces) for faces in by_image.values()]
+    return [_load(faces) for faces in group_by_image(samples).values()]
 
 
 def _load(faces: list[Sample]) -> Scene:
