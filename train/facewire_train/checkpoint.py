@@ -15,6 +15,10 @@ from facewire_edge.card import MEMBER, ModelCard, card_from_json, card_to_json
 from facewire_edge.errors import ModelCardError, ModelError
 from facewire_edge.files import replacing
 
+from facewire_train.norm import BatchNorm
+
+_OURS = {BatchNorm.__name__: BatchNorm}  # Keras asks for the layers that are not its own
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint:
@@ -48,7 +52,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         with zipfile.ZipFile(path) as archive:
             card = card_from_json(archive.read(MEMBER).decode(), str(path))
-        return Checkpoint(keras.saving.load_model(path, compile=False), card, path)
+        return Checkpoint(keras.saving.load_model(path, _OURS, compile=False), card, path)
     except FileNotFoundError as error:
         raise ModelError(f"no checkpoint {path}; expected a .keras file made by `make train`") from error
     except KeyError as error:

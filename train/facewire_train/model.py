@@ -8,16 +8,15 @@ import keras
 from keras import layers
 
 from facewire_train.config import DetectorConfig, ModelConfig
+from facewire_train.norm import BatchNorm
 
-# Keras' MobileNets keep 0.99 or more: after a thousand steps inference still sees the initial statistics.
-BATCH_NORM_MOMENTUM = 0.97
 NORM = "_bn"  # suffix of the batch norm that follows a convolution
 
 
 def _activated(x: Any, name: str, normed: bool) -> Any:
     """Normalise, or leave that to the folded convolution before, then cut to [0, 6]."""
     if normed:
-        x = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name=f"{name}{NORM}")(x)
+        x = BatchNorm(name=f"{name}{NORM}")(x)
     return layers.ReLU(max_value=6.0, name=f"{name}_relu")(x)
 
 
@@ -59,7 +58,7 @@ def landmark_model(config: ModelConfig, n_landmarks: int, normed: bool = True) -
         x = _conv(x, config.head, "head", normed)
     x = layers.DepthwiseConv2D(x.shape[1:3], use_bias=not normed, name="global_dw")(x)
     if normed:
-        x = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name=f"global_dw{NORM}")(x)
+        x = BatchNorm(name=f"global_dw{NORM}")(x)
     x = layers.Flatten(name="flatten")(x)
     landmarks = layers.Dense(
         2 * n_landmarks, kernel_initializer=keras.initializers.RandomNormal(stddev=0.01), name="landmarks"
