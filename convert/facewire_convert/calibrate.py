@@ -22,7 +22,7 @@ from facewire_train.datasets import IMAGE_SUFFIXES, Sample, find_format, names_f
 from facewire_train.evaluate import truth5_crop
 from facewire_train.images import image_bytes, read_image
 from facewire_train.labels import group_by_image
-from facewire_train.samples import cut_off_face
+from facewire_train.off_face import cut_off_face
 from numpy.typing import NDArray
 
 log = logging.getLogger(__name__)

@@ -87,6 +87,7 @@ class DataConfig:
     synthetic_seed: int = 1
     synthetic_px: int = 144
     negatives: float = 0.12  # share of off-face crops
+    teacher: bool = False  # the shipped models look for unlabelled faces (detector) and for hard off-face crops
     shares: dict[str, float] = field(default_factory=dict)  # how often a set is drawn; 1 where not named
     hard: float = 0.0  # exponent: a face twice as far from the mean shape as usual is drawn 2 ** hard times as often
 

@@ -22,6 +22,7 @@ from facewire_train.losses import focal, smooth_l1
 from facewire_train.model import detector_model
 from facewire_train.scenes import Scene, compose, load_scenes
 from facewire_train.targets import encode
+from facewire_train.teacher import Teacher
 
 FOCAL_GAMMA = 2.0  # the paper's best
 BEND = 0.02  # of smooth L1, in reference sizes; errors of a tenth of a face must still pull with full strength
@@ -74,7 +75,9 @@ def detector_task(config: TrainConfig, datasets: Sequence[Dataset]) -> Task:
     assert card.detector is not None
     grid = cell_grid(card.detector, config.model.width, config.model.height)
     shares = config.data.shares
-    groups = [Group(load_scenes(d.split("train")), shares.get(d.name, 1.0)) for d in datasets if d.split("train")]
+    teacher = Teacher() if config.data.teacher else None
+    sets = [d for d in datasets if d.split("train")]
+    groups = [Group(load_scenes(d.split("train"), teacher), shares.get(d.name, 1.0)) for d in sets]
     if not groups:
         raise DataError("no face in the training split; check `split` and `faces` in faces.jsonl")
     held_back = _spread([s for d in datasets if d.name != "wider" for s in d.split("val")])

@@ -31,6 +31,7 @@ from facewire_train.datasets import Dataset
 from facewire_train.fold import folded
 from facewire_train.optimizers import make_optimizer
 from facewire_train.run_log import write_batch, write_history_csv
+from facewire_train.teacher import teacher_digest
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,8 @@ def fingerprint(config: TrainConfig, datasets: Sequence[Dataset], init: Path | N
     parts = [to_toml(config), *(d.fingerprint for d in datasets)]
     if init is not None:
         parts.append(load_checkpoint(init).sha256())
+    if config.data.teacher:
+        parts.append(teacher_digest())
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -20,11 +20,14 @@ from facewire_train.datasets import Dataset, Sample
 from facewire_train.evaluate import evaluate_landmarks, keras_runner, summary, to_network
 from facewire_train.fit import Task
 from facewire_train.five_points import mean_points5
+from facewire_train.labels import group_by_image
 from facewire_train.losses import wing
 from facewire_train.model import landmark_model
+from facewire_train.off_face import OffFace
 from facewire_train.rows import Rows, rows_for
 from facewire_train.samples import CropPlan, Region, load_regions, thinned
 from facewire_train.shapes import mean_shape
+from facewire_train.teacher import Teacher
 
 MARGIN = 1.25  # side of the crop over the tight landmark box; HRNet's and STAR's protocol
 
@@ -104,9 +107,12 @@ def landmark_task(config: TrainConfig, datasets: Sequence[Dataset]) -> Task:
         raise DataError("no labelled face in the training split; check `split` and `points` in faces.jsonl")
     mean = mean_shape(shapes, schema, MARGIN)
     training = [s for d in own for s in d.split("train") if not s.ignore]
-    card = _card(config, schema, mean, mean_points5(training, schema, mean), datasets)
+    five = mean_points5(training, schema, mean)
+    card = _card(config, schema, mean, five, datasets)
     held_back = _held_back([s for d in own for s in d.split("val")], schema)
-    faces = _faces(config, datasets, rows, CropPlan(rows.of(mean), schema.n, config.model.width, MARGIN))
+    everyone = group_by_image([s for d in datasets for s in d.split("train")])
+    off_face = OffFace(everyone, five, config.model.width, config.seed, Teacher() if config.data.teacher else None)
+    faces = _faces(config, datasets, rows, CropPlan(rows.of(mean), schema.n, config.model.width, MARGIN), off_face)
     return Task(
         network=lambda normed: _network(config, schema, normed),
         losses={
@@ -125,7 +131,7 @@ def _network(config: TrainConfig, schema: LandmarkSchema, normed: bool) -> Any:
     return landmark_model(config.model, schema.n, normed)
 
 
-def _faces(config: TrainConfig, datasets: Sequence[Dataset], rows: Rows, plan: CropPlan) -> Faces:
+def _faces(config: TrainConfig, datasets: Sequence[Dataset], rows: Rows, plan: CropPlan, off_face: OffFace) -> Faces:
     labelled, shares, certainty = [], [], []
     for dataset in datasets:
         for sample in dataset.split("train"):
@@ -134,11 +140,11 @@ def _faces(config: TrainConfig, datasets: Sequence[Dataset], rows: Rows, plan: C
                 labelled.append((sample, labels))
                 shares.append(config.data.shares.get(dataset.name, 1.0))
                 certainty.append(rows.certainty(sample, dataset.schema))
-    regions, off_face = load_regions(labelled, plan, config.seed)
+    regions, crops = load_regions(labelled, plan, off_face)
     chances = np.array(shares) * _hardness(regions, plan) ** config.data.hard
     weights = rows.weights(config.loss.foreign)
     uncertain = {i: known for i, known in enumerate(certainty) if known is not None}
-    return Faces(regions, chances / chances.sum(), off_face, rows, weights, plan, uncertain)
+    return Faces(regions, chances / chances.sum(), crops, rows, weights, plan, uncertain)
 
 
 def _hardness(regions: Sequence[Region], plan: CropPlan) -> NDArray[np.float64]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from facewire_edge.geometry import Box, CropTransform
@@ -16,8 +17,6 @@ from facewire_train.labels import labelled_points
 # Around a crop of side 1 an augmented crop reaches (rotation by 45 degrees, 20 % larger) at most sqrt(2) * 1.2.
 REGION_MARGIN = 1.7
 REGION_OVERSAMPLING = 1.3  # region pixels a crop pixel: a crop that is shrunk by augmentation stays sharp
-OFF_FACE_IOU = 0.15  # a crop that overlaps a face by more is not called "no face"
-OFF_FACE_TRIES = 20
 MOSTLY = 0.5  # share of labelled points whose box is taken as the face's; a profile hides fewer than half of them
 
 
@@ -84,45 +83,19 @@ def _upright(labels: NDArray[np.float32], plan: CropPlan) -> CropTransform:
     return replace(CropTransform.from_landmarks(labels, plan.mean, plan.size), angle_rad=0.0)
 
 
-def cut_off_face(
-    image: NDArray[np.uint8], faces: Sequence[Sample], size: int, rng: np.random.Generator
-) -> NDArray[np.uint8] | None:
-    """Cut a square that holds no labelled face: background, or a face that the crop has slipped off."""
-    face = faces[int(rng.integers(len(faces)))].box
-    side = max(face.width, face.height)
-    for _ in range(OFF_FACE_TRIES):
-        drift = rng.random() < 0.5
-        x, y = face.centre if drift else (rng.uniform(0, image.shape[1]), rng.uniform(0, image.shape[0]))
-        angle, length = rng.uniform(0, 2 * np.pi), rng.uniform(0.8, 1.4) * side * drift
-        crop_side = side * 1.25 * float(np.exp(rng.normal(0, 0.2 if drift else 0.5)))
-        x, y = x + length * np.cos(angle), y + length * np.sin(angle)
-        half = crop_side / 2
-        box = Box(x - half, y - half, x + half, y + half)
-        inside = 0 <= x < image.shape[1] and 0 <= y < image.shape[0]
-        if inside and all(_core(f.box).iou(box) < OFF_FACE_IOU for f in faces):
-            return CropTransform(x, y, crop_side, float(rng.normal(0, 0.3)), int(size * 1.2)).warp(image)
-    return None
-
-
-def _core(box: Box) -> Box:
-    (x, y), w, h = box.centre, box.width * 0.5, box.height * 0.5
-    return Box(x - w, y - h, x + w, y + h)
-
-
 def load_regions(
-    faces: Sequence[tuple[Sample, NDArray[np.float32]]], plan: CropPlan, seed: int
+    faces: Sequence[tuple[Sample, NDArray[np.float32]]],
+    plan: CropPlan,
+    off_face: Callable[[Path, NDArray[np.uint8]], list[NDArray[np.uint8]]],
 ) -> tuple[list[Region], list[NDArray[np.uint8]]]:
-    """Read all images once; give the regions of the faces, in their order, and off-face crops (one for two images)."""
-    by_image: dict[str, list[int]] = {}
+    """Read all images once; give the regions of the faces, in their order, and what ``off_face`` cuts of the images."""
+    by_image: dict[Path, list[int]] = {}
     for i, (sample, _) in enumerate(faces):
-        by_image.setdefault(str(sample.image), []).append(i)
+        by_image.setdefault(sample.image, []).append(i)
     regions: dict[int, Region] = {}
-    off_face = []
-    for number, members in enumerate(by_image.values()):
-        image = read_image(faces[members[0]][0].image)
+    crops = []
+    for path, members in by_image.items():
+        image = read_image(path)
         regions |= {i: cut_region(faces[i][1], image, plan) for i in members}
-        if number % 2 == 0:
-            near = [faces[i][0] for i in members]
-            crop = cut_off_face(image, near, plan.size, np.random.default_rng([seed, number]))
-            off_face += [] if crop is None else [crop]
-    return [regions[i] for i in range(len(faces))], off_face
+        crops += off_face(path, image)
+    return [regions[i] for i in range(len(faces))], crops

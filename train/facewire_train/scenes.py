@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from facewire_edge.geometry import Box
 from facewire_edge.schema import POINTS5
 from numpy.typing import NDArray
 
@@ -15,12 +16,14 @@ from facewire_train.config import AugmentConfig
 from facewire_train.faces import face_box
 from facewire_train.images import read_image
 from facewire_train.labels import Sample, group_by_image
+from facewire_train.teacher import Teacher
 
 LONGEST_PX = 512  # larger images are shrunk when they are loaded: no crop needs more
 SMALLEST_FACE, LARGEST_FACE = 0.05, 1.2  # of the picture's height, log-uniform
 MOSAIC = 0.35  # share of pictures made of four
 LEAST_COVER = 0.6  # a scene fills at least this part of the picture's smaller side: black teaches little
 MAX_ENLARGE = 3.0  # of an image; beyond it pixels are blocks
+ANYWHERE = 0.2  # share of complete images shown around any place of theirs, mostly without a face
 KNOWN_AROUND = 1.0  # in an incomplete image, the background is known this many face sizes around a labelled face
 ROTATION = 0.15  # radians, standard deviation
 TINY_PX = 7.0  # a smaller face is neither wanted nor background
@@ -48,9 +51,23 @@ class Picture:
     known: NDArray[np.bool_]  # (H, W)
 
 
-def load_scenes(samples: Sequence[Sample]) -> list[Scene]:
-    """Read all images once, shrunk to ``LONGEST_PX``."""
-    return [_load(faces) for faces in group_by_image(samples).values()]
+def load_scenes(samples: Sequence[Sample], teacher: Teacher | None = None) -> list[Scene]:
+    """Read all images once, shrunk to ``LONGEST_PX``; a teacher completes those whose faces are not all listed."""
+    scenes = [_load(faces) for faces in group_by_image(samples).values()]
+    return [scene if scene.complete or teacher is None else completed(scene, teacher) for scene in scenes]
+
+
+def completed(scene: Scene, teacher: Teacher) -> Scene:
+    """Add the faces that a teacher sees beside the listed ones, neither wanted nor background."""
+    found = teacher.unlabelled(scene.image, [Box(*(float(v) for v in box)) for box in scene.boxes])
+    boxes = np.array([(b.x0, b.y0, b.x1, b.y1) for b in found], np.float32).reshape(-1, 4)
+    return Scene(
+        scene.image,
+        np.concatenate([scene.boxes, boxes]),
+        np.concatenate([scene.points, np.full((len(found), 5, 2), np.nan, np.float32)]),
+        np.concatenate([scene.wanted, np.zeros(len(found), bool)]),
+        complete=True,
+    )
 
 
 def _load(faces: list[Sample]) -> Scene:
@@ -88,8 +105,11 @@ def compose(
 
 def place(scene: Scene, width: int, height: int, rng: np.random.Generator) -> Picture:
     """Give the scene turned, scaled and moved so that one of its faces has a random size and place."""
-    face = scene.boxes[int(rng.integers(len(scene.boxes)))]
+    face = scene.boxes[int(rng.choice(np.flatnonzero(scene.wanted)))] if scene.wanted.any() else scene.boxes[0]
     face_size = float(np.sqrt((face[2] - face[0]) * (face[3] - face[1])))
+    if scene.complete and rng.random() < ANYWHERE:
+        shift = rng.uniform(0, 1, 2) * scene.image.shape[1::-1] - face[:2]
+        face = face + np.tile(shift.astype(np.float32), 2)
     wanted = height * float(np.exp(rng.uniform(np.log(SMALLEST_FACE), np.log(LARGEST_FACE))))
     least = LEAST_COVER * min(width / scene.image.shape[1], height / scene.image.shape[0])
     scale = min(max(wanted / max(face_size, 1.0), least), MAX_ENLARGE)
