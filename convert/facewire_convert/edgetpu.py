@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from facewire_convert.flatbuffer import Graph, Operation, Tensor, read_graph
+from facewire_convert.output_layer import NO_ACTIVATION
 
 COMPILER = "16.0"
 # The operations that map, and the newest version of each that TensorFlow 2.5 knew, the release of the compiler's time.
@@ -79,7 +80,6 @@ MEAN_MAX_CELLS = 256 * 128  # the smallest map whose mean is reported to fail (e
 SOFTMAX_MAX_ELEMENTS = 16_000
 RESIZE_MAX_PX = 128  # maps to this side, fails at 256 (edgetpu 31, 187)
 BATCH_AXIS = 0
-NO_ACTIVATION = 0
 DEFAULT_WEIGHTS = 0
 # The converter's own tensor names, which say nothing of a layer, and the scopes of the network around its layers.
 NAMELESS = ("PartitionedCall", "StatefulPartitionedCall", "serving_default", "tfl.", "arith.")

@@ -20,16 +20,15 @@ from facewire_train.checkpoint import Checkpoint
 from facewire_train.evaluate import to_network
 from numpy.typing import NDArray
 
-from facewire_convert.flatbuffer import Graph, Tensor, read_graph
+from facewire_convert.bias import unbiased
+from facewire_convert.flatbuffer import Graph, read_graph
+from facewire_convert.output_layer import output_layer
 
 SCALE_TOLERANCE = 1e-4  # relative; the converter's own is 1e-7
 # Residuals to the mean shape, in crop units: 99.8 % of 300-W lie in +-0.287, the longest is 0.45 (300-W test, crops of
 # the tight box x1.25). A step is then 0.27 % of the crop; a range that calibration chose from outliers doubles it.
 LANDMARK_RANGE = 0.35
 LEVELS = 255  # steps between the 256 values of int8
-REQUANTISING = ("FULLY_CONNECTED", "CONV_2D", "DEPTHWISE_CONV_2D")
-NO_ACTIVATION = 0
-PASSING = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")  # their output must have the scale of their input
 
 
 def quantize(checkpoint: Checkpoint, images: NDArray[np.uint8]) -> bytes:
@@ -47,6 +46,7 @@ def quantize(checkpoint: Checkpoint, images: NDArray[np.uint8]) -> bytes:
     _check_input(read_graph(flatbuffer, str(checkpoint.path)))
     if checkpoint.card.kind == "landmarks":
         flatbuffer = hold_range(flatbuffer, "landmarks", LANDMARK_RANGE)
+        flatbuffer = unbiased(flatbuffer, "landmarks", checkpoint, images)
     return flatbuffer
 
 
@@ -95,24 +95,11 @@ def hold_range(flatbuffer: bytes, output: str, limit: float) -> bytes:
     graph = read_graph(flatbuffer, output)
     data = bytearray(flatbuffer)
     tensors = schema.Model.GetRootAs(data, 0).Subgraphs(0)
-    for tensor in _sharing_scale(graph, output):
+    for tensor in output_layer(graph, output)[1]:
         quantization = tensors.Tensors(tensor.index).Quantization()
         quantization.ScaleAsNumpy()[0] = np.float32(2 * limit / LEVELS)
         quantization.ZeroPointAsNumpy()[0] = 0
     return bytes(data)
-
-
-def _sharing_scale(graph: Graph, output: str) -> list[Tensor]:
-    """Give the output's tensor and those before it that only pass it on, back to the layer that computes it."""
-    tensors = [graph.outputs[output]]
-    while (producer := graph.producer(tensors[-1])) is not None and producer.name in PASSING:
-        tensors.append(producer.inputs[0])
-    found = "nothing" if producer is None else producer.name
-    if producer is None or found not in REQUANTISING or producer.options.fusedActivationFunction != NO_ACTIVATION:
-        raise ModelError(
-            f"output {output!r} comes from {found}, expected a dense layer or a convolution without activation"
-        )
-    return tensors
 
 
 def _fixed_batch(checkpoint: Checkpoint) -> Any:
