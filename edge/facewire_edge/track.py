@@ -35,6 +35,7 @@ TELLING = 0.1  # of two tracks on one face, the one that is farther by this from
 AMBIGUOUS_FRAMES = 5  # with no telling difference, before the newer of the two is let go
 JUMP = 0.5  # a track that goes so far in one frame must be confirmed by the detector
 REVIVE = 1.0  # a face that appears so near to where a lost one was, or would be by now, is the lost one
+FOLLOWED = 0.5  # of the presence that a new face needs is enough to go on: it has been a face until now
 KEEP_S = 2.0  # how long a lost face is remembered
 SEARCH_EVERY = 3  # frames from one search to the next while a lost face is remembered
 REHEARSAL_PX = 128
@@ -62,7 +63,7 @@ class TrackSettings:
 
     max_faces: int = 5
     detect_every: int = 10
-    min_presence: float = 0.5
+    min_presence: float = 0.5  # of a new face; see FOLLOWED
     smooth: bool = True
     pose: bool = False
     blink: bool = False
@@ -174,7 +175,7 @@ class Tracker:
             before = Motion.of(track.box, self._time_ns)
             track.points, track.presence = self._landmarks(image, self._landmarks.crop_of_landmarks(track.points))
             track.box, track.state, track.detection = Box.around(track.points), "tracked", None
-            if track.presence < self._settings.min_presence:
+            if track.presence < self._settings.min_presence * FOLLOWED:
                 self._lose(track)
             elif before.distance_from_last(track.box) > JUMP:
                 track.doubt = "jump"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from facewire_edge.geometry import Box
+from facewire_edge.geometry import Box, CropTransform
 from facewire_edge.track import Tracker, TrackSettings
 from facewire_edge.types import Detection, Face, Frame
 
@@ -59,6 +59,22 @@ def test_largest_faces_are_kept() -> None:
 def test_face_that_no_network_believes_is_not_started() -> None:
     faces, _ = follow([fakes.picture((50, 50, 30))], min_presence=1.0)
     assert faces == [()]
+
+
+def test_a_followed_face_needs_half_the_presence_of_a_new_one() -> None:
+    class Fading(fakes.Landmarks):
+        presence = 0.99
+
+        def __call__(self, image: np.ndarray, crop: CropTransform) -> tuple[np.ndarray, float]:
+            points, seen = super().__call__(image, crop)
+            return points, min(seen, self.presence)
+
+    landmarks = Fading()
+    tracker = Tracker(fakes.Detector(), landmarks, TrackSettings(min_presence=0.9))
+    seen = []
+    for i, landmarks.presence in enumerate((0.6, 0.95, 0.6, 0.5, 0.4)):
+        seen.append(len(tracker(Frame(fakes.picture((50, 50, 30)), i, i * 33_000_000))[0]))
+    assert seen == [0, 1, 1, 1, 0]
 
 
 def test_reset_makes_the_next_picture_independent() -> None:
