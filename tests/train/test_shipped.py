@@ -17,10 +17,15 @@ def test_unknown_shipped_model_is_refused_with_the_names_that_exist() -> None:
         initial_checkpoint("shipped:nothing", "landmarks")
 
 
-@pytest.mark.parametrize(("config", "n"), [("finetune", 20), ("landmarks68", 68)])
-def test_shipped_landmark_weights_fit_the_configuration(config: str, n: int) -> None:
-    shipped = load_checkpoint(initial_checkpoint("shipped", "landmarks")).model
-    network = landmark_model(load_config(Path(f"train/configs/{config}.toml")).model, n, normed=False)
+@pytest.mark.parametrize(
+    ("config", "init", "n"),
+    [("finetune", "shipped", 20), ("landmarks68", "shipped", 68), ("landmarks68_lite", "shipped:landmarks68_lite", 68)],
+)
+def test_shipped_landmark_weights_fit_the_configuration(config: str, init: str, n: int) -> None:
+    checkpoint = load_checkpoint(initial_checkpoint(init, "landmarks"))
+    shipped, settings = checkpoint.model, load_config(Path(f"train/configs/{config}.toml"))
+    network = landmark_model(settings.model, n, normed=False)
+    assert n != 68 or checkpoint.card.min_presence == settings.model.min_presence
     for layer in network.layers:
         if layer.name != "landmarks" or n == 68:
             assert [w.shape for w in layer.weights] == [w.shape for w in shipped.get_layer(layer.name).weights]

@@ -18,6 +18,7 @@ class ModelConfig:
     stem: int = 24
     blocks: tuple[tuple[int, ...], ...] = ()
     head: int = 0  # channels of a 1x1 convolution before a landmark model's last layer; 0: none
+    min_presence: float = 0.5  # the threshold that a landmark model's card recommends
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +128,7 @@ def load_config(path: Path) -> TrainConfig:
             f"fit.optimizer must be adamw, adam or sgd, got {config.fit.optimizer!r}",
         ),
         (config.fit.validate_every > 0, "fit.validate_every must be positive"),
+        (0 <= config.model.min_presence < 1, f"model.min_presence must be in [0, 1), got {config.model.min_presence}"),
         (0 <= config.data.negatives < 1, f"data.negatives must be in [0, 1), got {config.data.negatives}"),
     )
     for holds, message in checks:

@@ -188,6 +188,7 @@ def _card(
         mean_shape=mean,
         mean_points5=five,
         margin=MARGIN,
+        min_presence=config.model.min_presence,
         data=tuple({"name": d.name, "terms": d.terms} for d in datasets),
         terms=terms_of(datasets),
         version=version("facewire"),
