@@ -74,7 +74,7 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-faces", type=int, help="the largest faces are kept (5)")
     parser.add_argument("--detect-every", type=int, help="frames from one search to the next (10)")
     parser.add_argument("--min-score", type=float, help="of a detection, 0 to 1; default: the card's")
-    parser.add_argument("--min-presence", type=float, help="of a new face, 0 to 1; a followed one needs half")
+    parser.add_argument("--min-presence", type=float, help="of a new face (later half), 0 to 1; default: the card's")
     parser.add_argument("--realtime", action="store_true", default=None, help="pace a file like a camera")
     parser.add_argument("--no-smooth", dest="smooth", action="store_false", default=None, help="publish raw landmarks")
     parser.add_argument("--pose", action="store_true", default=None, help="add yaw, pitch and roll of each head")

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]
 
-LOWEST_SCORE = 0.35  # all but 1 % of the faces score 0.5 or more
-LOWEST_PRESENCE = 0.3  # all faces found had 0.98 or more, three of four false alarms less than this (2026-11-21)
+LOWEST_SCORE = 0.35  # at least 98 % of the labelled faces of each set score 0.5 or more
+LOWEST_PRESENCE = 0.3  # nearly all faces found have 0.98 or more, half of the false alarms less than 0.5 (2026-11-21)
 OVERLAP = 0.1  # of a labelled face and a detection that are not the same
 TILES = 10  # parts of an image in which false alarms are looked for, beside the whole
 SMALLEST_PX = 20.0  # of a false alarm: a smaller one may be a face too small to be listed
