@@ -179,6 +179,19 @@ def test_weights_of_another_model_are_taken_where_shapes_agree(
         initialised(other, tmp_path / "run" / "model.keras").network(False)
 
 
+def test_a_checkpoint_goes_on_with_batch_norms_that_change_nothing(
+    tmp_path: Path, faces: Path, config: TrainConfig
+) -> None:
+    task, record = prepared(config, faces)
+    fit(task, config, tmp_path / "run", record)
+    images = task.epoch(0)[0][0]
+    plain = load_checkpoint(tmp_path / "run" / "model.keras").model
+    normed = initialised(task, tmp_path / "run" / "model.keras").network(True)
+    assert any(layer.name.endswith("_bn") for layer in normed.layers)
+    for name, expected in plain(images).items():
+        np.testing.assert_allclose(normed(images)[name], expected, atol=1e-4)
+
+
 def test_detector_trains_and_evaluates(tmp_path: Path, faces: Path, config: TrainConfig) -> None:
     detector = DetectorConfig(channels=8)
     blocks = ((8, 2), (8, 2), (12, 2), (12, 2))

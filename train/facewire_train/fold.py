@@ -1,4 +1,4 @@
-"""Fold batch norms into the convolutions before them."""
+"""Fold batch norms into the convolutions before them, and take them out again."""
 
 from __future__ import annotations
 
@@ -26,6 +26,28 @@ def folded(model: Any, plain: Any) -> Any:
             norm = norms.get(layer.name)
             layer.set_weights(weights if norm is None else _absorbed(weights[0], norm, layer))
     return plain
+
+
+def unfolded(plain: Any, normed: Any, images: NDArray[np.float32]) -> Any:
+    """Give ``normed``, the same network with batch norms, with the weights that make it infer what ``plain`` computes.
+
+    Args:
+        plain: without batch norms.
+        normed: the same network with them.
+        images: (B, H, W, 3) network inputs, whose statistics the batch norms start from.
+
+    """
+    norms = [layer for layer in normed.layers if layer.name.endswith(NORM)]
+    names = [norm.name.removesuffix(NORM) for norm in norms]
+    maps = keras.Model(plain.input, [plain.get_layer(name).output for name in names])(images)
+    for layer in normed.layers:
+        if layer.weights and layer not in norms:
+            layer.set_weights(plain.get_layer(layer.name).get_weights()[: len(layer.weights)])
+    for norm, name, values in zip(norms, names, maps, strict=True):
+        bias = plain.get_layer(name).get_weights()[1]
+        mean, variance = (keras.ops.convert_to_numpy(v) for v in keras.ops.moments(values, axes=(0, 1, 2)))
+        norm.set_weights([np.sqrt(variance + norm.epsilon), mean, mean - bias, variance])
+    return normed
 
 
 def _absorbed(kernel: NDArray[np.float32], norm: Any, layer: Any) -> Weights:

@@ -20,6 +20,7 @@ from facewire_train.config import TrainConfig, load_config
 from facewire_train.datasets import Dataset, read_dataset
 from facewire_train.detector_task import detector_task
 from facewire_train.fit import RECORD, Task, base_record, fingerprint, fit, read_record, run_folder
+from facewire_train.fold import unfolded
 from facewire_train.folds import spread, with_fold
 from facewire_train.landmark_task import landmark_task
 from facewire_train.shipped import initial_checkpoint
@@ -31,8 +32,6 @@ def run(arguments: argparse.Namespace) -> None:
     """Train once, or once for each fold."""
     config = load_config(arguments.config)
     init = None if arguments.init is None else initial_checkpoint(arguments.init, config.kind)
-    if init is not None:  # checkpoints have no batch norms
-        config = replace(config, fit=replace(config.fit, normed_epochs=0))
     datasets = [read_dataset(path) for path in arguments.data or [synthetic_data(config)]]
     if arguments.folds is None:
         train(config, datasets, init, arguments.out)
@@ -99,14 +98,14 @@ def initialised(task: Task, path: Path) -> Task:
     source = {layer.name: layer.get_weights() for layer in load_checkpoint(path).model.layers}
 
     def network(normed: bool) -> Any:
-        model = task.network(normed)
+        model = task.network(False)
         taken = [layer for layer in model.layers if _agrees(layer, source.get(layer.name))]
         if not taken:
             raise ModelError(f"{path}: no layer agrees with the configured network; choose the same [model]")
         for layer in taken:
             layer.set_weights(source[layer.name])
         log.info("took %d layers from %s", len(taken), path)
-        return model
+        return unfolded(model, task.network(True), task.epoch(0)[0][0]) if normed else model
 
     return replace(task, network=network)
 
