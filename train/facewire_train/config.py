@@ -75,6 +75,7 @@ class DetectorConfig:
     strides: tuple[int, ...] = (8, 16, 32)
     reference_px: tuple[float, ...] = (20.0, 48.0, 112.0)
     channels: int = 48  # of the heads
+    head_blocks: int = 1  # separable blocks of each head
     box_weight: float = 2.0
     points_weight: float = 1.0
     min_score: float = 0.5  # the threshold that the card recommends

@@ -83,6 +83,8 @@ def detector_model(config: ModelConfig, detector: DetectorConfig, normed: bool =
             x = layers.Add(name=f"merge{stride}")([x, _doubled(above, f"up{stride}")])
         above = x
         x = separable(x, detector.channels, 1, f"head{stride}", normed, skip=False)
+        for number in range(1, detector.head_blocks):
+            x = separable(x, detector.channels, 1, f"head{stride}_{number}", normed)
         for name, width in (("scores", 1), ("boxes", 4), ("points", 10)):
             parts[name].insert(0, _rows(x, name, width, stride))
     return keras.Model(inputs, {name: layers.Concatenate(axis=1, name=name)(p) for name, p in parts.items()})
