@@ -21,6 +21,7 @@ from facewire_train.evaluate import to_network
 from numpy.typing import NDArray
 
 from facewire_convert.bias import unbiased
+from facewire_convert.equalise import equalised
 from facewire_convert.flatbuffer import Graph, read_graph
 from facewire_convert.output_layer import output_layer
 
@@ -42,7 +43,7 @@ def quantize(checkpoint: Checkpoint, images: NDArray[np.uint8]) -> bytes:
         ModelError: the converter refuses the network, or the result's input or outputs are not as the device wants.
 
     """
-    flatbuffer = _convert(_fixed_batch(checkpoint), images)
+    flatbuffer = _convert(_fixed_batch(equalised(checkpoint.model, images), checkpoint.card.input), images)
     _check_input(read_graph(flatbuffer, str(checkpoint.path)))
     if checkpoint.card.kind == "landmarks":
         flatbuffer = hold_range(flatbuffer, "landmarks", LANDMARK_RANGE)
@@ -102,12 +103,11 @@ def hold_range(flatbuffer: bytes, output: str, limit: float) -> bytes:
     return bytes(data)
 
 
-def _fixed_batch(checkpoint: Checkpoint) -> Any:
+def _fixed_batch(model: Any, spec: InputSpec) -> Any:
     """Give the network with a batch of 1: the Edge TPU maps no dynamic shape, ``None`` leaves 15 tensors dynamic."""
-    spec = checkpoint.card.input
     image = keras.Input((spec.height, spec.width, 3), batch_size=1, name="image")
-    fixed = keras.models.clone_model(checkpoint.model, input_tensors=image)
-    fixed.set_weights(checkpoint.model.get_weights())
+    fixed = keras.models.clone_model(model, input_tensors=image)
+    fixed.set_weights(model.get_weights())
     return fixed
 
 
