@@ -7,6 +7,8 @@ INPUT ?= replay
 EDGE_CONFIG ?= edge/facewire.toml
 MODELS ?=
 BOXES ?= truth
+NAME :=
+YES :=
 BIN := .venv/bin
 # The newest run is the one that `make train` touched last; evaluated when a target needs it.
 RUN ?= $(shell ls -t runs/*/run.json 2>/dev/null | head -n 1 | xargs -r dirname)
@@ -14,10 +16,11 @@ RUN_DATA = $(or $(DATA),$(shell $(BIN)/python -c "import json, sys; print(*(d['p
 RUN_KIND = $(shell $(BIN)/python -c "import json, sys; print(json.load(open(sys.argv[1]))['kind'])" $(RUN)/run.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train convert evaluate run test lint clean deploy need-run
+.PHONY: help setup data train convert evaluate run test lint clean deploy need-run
 
 help:
 	@echo "make setup                            .venv with everything"
+	@echo "make data [NAME=wflw] [YES=1]         a public set into data/NAME, its terms first; without NAME: which there are"
 	@echo "make train convert run                the whole line on rendered faces, no data needed"
 	@echo "make train DATA=FOLDER CONFIG=TOML    train on your own labelled faces (several folders: DATA='A B')"
 	@echo "make convert [RUN=runs/NAME]          int8 model of the newest run, if the parity gate holds (exit 5 if not)"
@@ -35,6 +38,9 @@ help:
 	touch $@
 
 setup: .venv/stamp
+
+data: setup
+	@$(BIN)/facewire-train fetch $(if $(NAME),$(NAME) --out data/$(NAME) $(if $(YES),--yes),--list)
 
 train: setup
 	$(BIN)/facewire-train fit --config $(CONFIG) $(addprefix --data ,$(DATA))

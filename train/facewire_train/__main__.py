@@ -40,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
     _fill_arguments(verbs.add_parser("fill", help="pseudo-labels: a trained model fills in what is not labelled"))
     _compare_arguments(verbs.add_parser("compare", help="runs side by side: what differs, what came of it"))
     _evaluate_arguments(verbs.add_parser("evaluate", help="measure a .keras or .tflite on labelled faces"))
+    _fetch_arguments(verbs.add_parser("fetch", help="a public set, its terms first, into a folder"))
     _import_arguments(verbs.add_parser("import", help="labelled faces of any known format to the native one"))
     _inspect_arguments(verbs.add_parser("inspect-data", help="one page that shows what is in a labelled set"))
     _render_arguments(verbs.add_parser("render", help="render synthetic faces with exact landmarks"))
@@ -77,6 +78,19 @@ def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--report", type=Path, help="draw the worst faces and the error curve into this folder")
     parser.add_argument("--page", type=Path, metavar="HTML", help="one page with all models side by side")
+
+
+def _fetch_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Fetch a public set: show its terms, ask, download, go on where an earlier attempt was cut, check, unpack. "
+        "Where nobody published a checksum, the one seen first is recorded in the folder and expected the next time. "
+        "What no command can fetch is told, with exit code 2."
+    )
+    parser.set_defaults(module="fetch_command")
+    parser.add_argument("name", nargs="?", help="of the set; see --list")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="folder to fill; default: data/NAME")
+    parser.add_argument("--yes", action="store_true", help="accept the terms without being asked")
+    parser.add_argument("--list", action="store_true", help="print the sets that are known")
 
 
 def _import_arguments(parser: argparse.ArgumentParser) -> None:
