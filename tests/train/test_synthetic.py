@@ -8,7 +8,7 @@ from facewire_edge.schema import IBUG68
 from facewire_train import synthetic
 from facewire_train.head import Expression, Pose, express, identity, mean_head
 from facewire_train.raster import grid_triangles, rasterise
-from facewire_train.skin import texture_points
+from facewire_train.stencils import texture_points
 from facewire_train.synthetic import SyntheticFace, render, render_clip
 
 SIZE = 128

@@ -20,8 +20,9 @@ from facewire_train.head import (
     rotation,
     row_of,
 )
-from facewire_train.raster import Indices, grid_triangles
-from facewire_train.skin import CELL, CLOTH_ROWS, COLUMNS, FACE_ROWS, Look, hair_cover
+from facewire_train.raster import Places, grid_triangles
+from facewire_train.skin import CLOTH_ROWS, Look, hair_cover
+from facewire_train.stencils import CELL, COLUMNS, FACE_ROWS
 
 Array = NDArray[np.float32]
 
@@ -42,7 +43,7 @@ class Mesh(NamedTuple):
     normals: Array  # (V, 3)
     texture: Array  # (V, 2) texture pixels
     openness: Array  # (V,) 1 in the open, less in a hollow
-    triangles: Indices  # (T, 3)
+    triangles: Places  # (T, 3)
     two_sided: NDArray[np.bool_]  # (T,)
 
 
@@ -69,27 +70,43 @@ def build(look: Look, head: Array, pose: Pose) -> Mesh:
 
 
 def _joined(parts: list[_Part]) -> Mesh:
-    triangles, sided, first = [], [], 0
-    for part in parts:
-        rows, columns = part.openness.shape
-        triangles.append(grid_triangles(rows, columns, first))
-        sided.append(np.full(len(triangles[-1]), part.two_sided))
-        first += rows * columns
+    triangles, two_sided = _triangles(tuple((part.openness.shape, part.two_sided) for part in parts))
     return Mesh(
         np.concatenate([part.places.reshape(-1, 3) for part in parts]).astype(np.float32),
         np.concatenate([_normals(part.places).reshape(-1, 3) for part in parts]).astype(np.float32),
         np.concatenate([part.texture.reshape(-1, 2) for part in parts]).astype(np.float32),
         np.concatenate([part.openness.ravel() for part in parts]).astype(np.float32),
-        np.concatenate(triangles),
-        np.concatenate(sided),
+        triangles,
+        two_sided,
     )
+
+
+@cache
+def _triangles(grids: tuple[tuple[tuple[int, ...], bool], ...]) -> tuple[Places, NDArray[np.bool_]]:
+    """Give triangles (T, 3) and two-sidedness (T,) of grids (rows, columns) in a row; not to be written to."""
+    triangles, sided, first = [], [], 0
+    for (rows, columns), two_sided in grids:
+        triangles.append(grid_triangles(rows, columns, first))
+        sided.append(np.full(len(triangles[-1]), two_sided))
+        first += rows * columns
+    return np.concatenate(triangles), np.concatenate(sided)
 
 
 def _normals(places: Array) -> Array:
     """Give outward normals of a grid whose rows run down and columns to the right, seen from outside."""
-    normals = np.cross(np.gradient(places, axis=1), np.gradient(places, axis=0))
-    length = np.linalg.norm(normals, axis=2, keepdims=True)
-    return np.asarray(normals / np.maximum(length, 1e-9), dtype=np.float32)
+    planes = np.ascontiguousarray(places.transpose(2, 0, 1))
+    (ax, ay, az), (bx, by, bz) = _steps(planes.transpose(0, 2, 1)).transpose(0, 2, 1), _steps(planes)
+    normals = np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
+    normals /= np.maximum(np.sqrt((normals * normals).sum(axis=0)), 1e-9)
+    return normals.transpose(1, 2, 0)
+
+
+def _steps(planes: Array) -> Array:
+    """Give the central differences of planes (3, n, m) along their second axis, one-sided at the ends."""
+    steps = np.empty_like(planes)
+    steps[:, 1:-1] = (planes[:, 2:] - planes[:, :-2]) / 2
+    steps[:, 0], steps[:, -1] = planes[:, 1] - planes[:, 0], planes[:, -1] - planes[:, -2]
+    return steps
 
 
 def _head(look: Look, head: Array, turn: NDArray[np.float64]) -> _Part:
@@ -116,21 +133,28 @@ def _openness(places: Array) -> Array:
 
 
 def _ear(head: Array, side: int, turn: NDArray[np.float64]) -> _Part:
+    shape, texture, rim = _ear_figures(side)
+    places = shape + np.array([side * (np.abs(head[[0, 16], 0]).mean() + 0.12), -0.16, -1.25])
+    return _Part((places @ turn.T).astype(np.float32), texture, rim, True)
+
+
+@cache
+def _ear_figures(side: int) -> tuple[NDArray[np.float64], Array, Array]:
+    """Give places about the ear's middle, texture and openness of an ear's grid; not to be written to."""
     across, along = np.meshgrid(np.linspace(-1, 1, EAR_GRID), np.linspace(-1, 1, EAR_GRID))
     width = np.sqrt(np.maximum(1 - along**2, 0)) * (0.85 - 0.15 * along)
     back = np.array([side * 0.55, 0.0, -0.8]) * 0.2
     out = np.array([side * 0.8, 0.0, 0.55])
     bulge = 0.07 * (1 - along**2) * (1 - across**2)
-    places = (
-        np.array([side * (np.abs(head[[0, 16], 0]).mean() + 0.12), -0.16, -1.25])
-        + (across * width * -side)[..., None] * -back * side
+    shape = (
+        (across * width * -side)[..., None] * -back * side
         + along[..., None] * np.array([0, 0.36, -0.03])
         + bulge[..., None] * out
     )
     skin = np.array([column_of(np.array(side * 48.0)), row_of(np.array(-12.0))]) * CELL
     texture = skin + np.stack([across, along], axis=2) * 4
     rim = 0.62 + 0.4 * np.maximum(np.abs(across), np.abs(along)) ** 2
-    return _Part((places @ turn.T).astype(np.float32), texture.astype(np.float32), rim.astype(np.float32), True)
+    return shape, texture.astype(np.float32), rim.astype(np.float32)
 
 
 def _ring(y: float, half_width: float, half_depth: float, z: float) -> Array:

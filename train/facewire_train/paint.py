@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +18,14 @@ STACK_REACH = 2.2  # half width of a stack blur, in deviations of the Gaussian t
 SHIFT = 4  # binary digits of sub-pixel places in OpenCV's polygons
 
 
+class Stencil(NamedTuple):
+    """Hold the cover of a shape in a window of a picture."""
+
+    x: int
+    y: int
+    mask: NDArray[np.float32]  # (h, w) 0 to 1
+
+
 def mask_of(shape: tuple[int, ...], polygon: Points, soft_px: float = 0.0) -> NDArray[np.float32]:
     """Give the cover (H, W) of a polygon, 0 to 1, its edge blurred by ``soft_px``."""
     mask = np.zeros(shape[:2], np.uint8)
@@ -22,23 +33,38 @@ def mask_of(shape: tuple[int, ...], polygon: Points, soft_px: float = 0.0) -> ND
     if soft_px > 0.5:
         reach = 2 * round(STACK_REACH * soft_px) + 1
         mask = np.asarray(cv2.stackBlur(mask, (reach, reach)), dtype=np.uint8)
-    return (mask * np.float32(1 / 255)).astype(np.float32)
+    return mask * np.float32(1 / 255)
 
 
 def blend(picture: Picture, mask: NDArray[np.float32], colour: Colour | Picture) -> None:
     """Lay a colour or a picture over ``picture``, in place."""
-    cover = cv2.merge([mask, mask, mask])  # a plain product of equal shapes is three times as fast as a broadcast one
-    picture += cover * (np.asarray(colour, dtype=np.float32) - picture)
+    change = np.asarray(colour, dtype=np.float32) - picture
+    change *= cv2.merge([mask, mask, mask])  # a plain product of equal shapes is three times as fast as a broadcast one
+    picture += change
+
+
+def stencil(shape: tuple[int, ...], polygon: Points, soft_px: float = 0.0) -> Stencil:
+    """Give the cover of a polygon in a picture of ``shape``, in the polygon's own window only."""
+    reach = int(3 * soft_px) + 2
+    x, y, width, height = cv2.boundingRect(polygon)  # of whole pixels, around the polygon
+    x0, y0 = max(x - reach, 0), max(y - reach, 0)
+    x1, y1 = min(x + width + reach, shape[1]), min(y + height + reach, shape[0])
+    if x1 <= x0 or y1 <= y0:
+        return Stencil(0, 0, np.zeros((0, 0), np.float32))
+    return Stencil(x0, y0, mask_of((y1 - y0, x1 - x0), polygon - np.array([x0, y0], np.float32), soft_px))
+
+
+def lay(picture: Picture, where: Stencil, colour: Colour, strength: float = 1.0) -> None:
+    """Paint through a stencil."""
+    h, w = where.mask.shape
+    if h:
+        window = picture[where.y : where.y + h, where.x : where.x + w]
+        blend(window, where.mask * np.float32(strength), colour)
 
 
 def fill(picture: Picture, polygon: Points, colour: Colour, soft_px: float = 0.0, strength: float = 1.0) -> None:
-    """Paint a polygon with a soft edge, in its own window only."""
-    reach = int(3 * soft_px) + 2
-    low = np.maximum(np.floor(polygon.min(axis=0)).astype(int) - reach, 0)
-    high = np.maximum(np.ceil(polygon.max(axis=0)).astype(int) + reach + 1, 0)
-    window = picture[low[1] : high[1], low[0] : high[0]]
-    if 0 not in window.shape:
-        blend(window, mask_of(window.shape, polygon - low, soft_px) * np.float32(strength), colour)
+    """Paint a polygon with a soft edge."""
+    lay(picture, stencil(picture.shape, polygon, soft_px), colour, strength)
 
 
 def line(picture: Picture, points: Points, colour: Colour, width_px: float, strength: float = 1.0) -> None:
@@ -48,23 +74,38 @@ def line(picture: Picture, points: Points, colour: Colour, width_px: float, stre
 
 def ribbon(points: Points, width_px: float) -> Points:
     """Give the polygon around a line, thinner towards its ends."""
-    along = np.gradient(points, axis=0)
-    across = np.stack([-along[:, 1], along[:, 0]], axis=1)
-    across /= np.maximum(np.linalg.norm(across, axis=1, keepdims=True), 1e-6)
-    half = width_px / 2 * np.sin(np.linspace(0.35, np.pi - 0.35, len(points)))[:, None]
-    return np.concatenate([points + across * half, (points - across * half)[::-1]]).astype(np.float32)
+    along = np.empty_like(points)
+    along[1:-1] = points[2:] - points[:-2]
+    along[0], along[-1] = points[1] - points[0], points[-1] - points[-2]
+    across = along[:, ::-1] * (-1, 1)
+    across *= width_px / 2 * _slimness(len(points)) / np.maximum(np.hypot(along[:, :1], along[:, 1:]), 1e-6)
+    return np.concatenate([points + across, (points - across)[::-1]]).astype(np.float32)
+
+
+@cache
+def _slimness(n: int) -> NDArray[np.float64]:
+    """Give a line's width (n, 1) along it, 1 in the middle; not to be written to."""
+    return np.sin(np.linspace(0.35, np.pi - 0.35, n))[:, None]
 
 
 def ellipse(centre: Points, right: Points, down: Points) -> Points:
     """Give an ellipse (24, 2) by its centre and half axes."""
+    cosines, sines = _circle()
+    return (centre + cosines * right + sines * down).astype(np.float32)
+
+
+@cache
+def _circle() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)[:, None]
-    return (centre + np.cos(angles) * right + np.sin(angles) * down).astype(np.float32)
+    return np.cos(angles), np.sin(angles)
 
 
 def noise(rng: np.random.Generator, coarse: tuple[int, int], height: int, width: int) -> NDArray[np.float32]:
     """Give smooth noise (height, width) of deviation 1 with ``coarse`` (rows, columns) of freedom."""
-    small = rng.standard_normal(coarse, dtype=np.float32)
-    return np.asarray(
-        cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR if min(coarse) > FINE else cv2.INTER_CUBIC),
-        dtype=np.float32,
-    )
+    return smoothed(rng.standard_normal(coarse, dtype=np.float32), height, width)
+
+
+def smoothed(coarse: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
+    """Give coarse noise enlarged to (height, width)."""
+    kind = cv2.INTER_LINEAR if min(coarse.shape) > FINE else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(coarse, (width, height), interpolation=kind), dtype=np.float32)

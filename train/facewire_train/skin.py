@@ -9,13 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facewire_train.head import LATITUDES, LONGITUDES, Expression, identity, landmark_places, mean_head
-from facewire_train.paint import Colour, Picture, Points, blend, ellipse, fill, line, mask_of, noise, ribbon
+from facewire_train import stencils
+from facewire_train.head import LATITUDES, LONGITUDES, Expression, identity, mean_head
+from facewire_train.paint import Colour, Picture, Points, blend, fill, lay, mask_of, noise, ribbon, smoothed
+from facewire_train.stencils import CELL, COLUMNS, FACE_ROWS, UNIT, disc, texture_points
 
-CELL = 5  # texture pixels a grid cell
-UNIT = 105.0  # texture pixels of half a jaw width, on the front of the face
-FACE_ROWS = (len(LATITUDES) - 1) * CELL + 1
-COLUMNS = (len(LONGITUDES) - 1) * CELL + 1
 CLOTH_ROWS = 40  # below the head's: the clothes
 IRIS = 0.088  # radius in half jaw widths: 11.8 mm across, on a face 140 mm wide
 BROW_GRAIN = (36, 90)  # height and width of a brow's window: a brow spans 30 by 75
@@ -96,12 +94,6 @@ def between(colours: NDArray[np.float64], place: float) -> Colour:
 
 
 @cache
-def texture_points() -> Points:
-    """Give the landmarks' places (68, 2) on the texture: the same for everybody."""
-    return np.asarray(landmark_places() * np.float32(CELL), dtype=np.float32)
-
-
-@cache
 def _latitudes() -> NDArray[np.float32]:
     return np.asarray(np.interp(np.arange(FACE_ROWS) / CELL, np.arange(len(LATITUDES)), LATITUDES), np.float32)
 
@@ -119,16 +111,23 @@ def paint_face(look: Look, head: NDArray[np.float32], gaze: NDArray[np.float64])
     _clothes(picture[FACE_ROWS:], look, rng)
     face = picture[:FACE_ROWS]
     _skin(face, p, look, rng)
-    _beard(face, p, look, rng)
-    _wrinkles(face, p, look)
-    _nostrils(face, p, look)
+    _beard(face, look, rng)
+    _wrinkles(face, look)
+    _nose(face, look)
     for first in (36, 42):
-        _eye(face, p[first : first + 6], head[first : first + 6], first, look, gaze)
+        _eye(face, head[first : first + 6], first, look, gaze)
     _mouth(face, p, head, look)
     _brows(face, p, look, rng)
     if look.style != "bald":
-        blend(face, hair_cover(look), _strands(look, rng))
+        _hair(face, hair_cover(look), look, rng)
     return picture
+
+
+def _hair(face: Picture, cover: NDArray[np.float32], look: Look, rng: np.random.Generator) -> None:
+    """Lay hair over a face, down to the lowest row that it covers."""
+    strands = _strands(look, rng)
+    rows = int(np.flatnonzero(cover.any(axis=1))[-1]) + 1
+    blend(face[:rows], cover[:rows], strands[:rows])
 
 
 def hair_cover(look: Look) -> NDArray[np.float32]:
@@ -169,68 +168,60 @@ def _clothes(cloth: Picture, look: Look, rng: np.random.Generator) -> None:
 
 
 def _skin(face: Picture, p: Points, look: Look, rng: np.random.Generator) -> None:
-    tone = 1 + 0.03 * noise(rng, (10, 14), FACE_ROWS, COLUMNS) + 0.035 * noise(rng, (130, 180), FACE_ROWS, COLUMNS)
-    face[:] = _tinted(tone, look.skin)
+    tone = 0.03 * noise(rng, (10, 14), FACE_ROWS, COLUMNS)
+    tone += 0.035 * noise(rng, (130, 180), FACE_ROWS, COLUMNS)
+    cv2.merge([np.float32(channel) + tone * np.float32(channel) for channel in look.skin], face)
     red, dark = look.skin * [1.04, 0.84, 0.82], look.skin * [0.72, 0.66, 0.66]
     warmth = float(rng.uniform(0.15, 0.6))
-    for eye, side in ((p[36:42].mean(axis=0), -1), (p[42:48].mean(axis=0), 1)):
-        cheek = eye + np.array([side * 8, 46], np.float32)
-        fill(face, _round(cheek, 26, 20), red, 12, warmth)
-        fill(face, _round(eye + np.array([0, 14], np.float32), 17, 5), dark, 4, 0.3)
-        fill(face, _round(eye, 24, 13), dark, 5, 0.1 + 0.35 * look.makeup * float(rng.random()))
-    fill(face, _round(p[30], 12, 9), red, 5, warmth)
+    for eye in stencils.eye_sockets():
+        lay(face, eye.cheek, red, warmth)
+        lay(face, eye.bag, dark, 0.3)
+        lay(face, eye.socket, dark, 0.1 + 0.35 * look.makeup * float(rng.random()))
+    lay(face, stencils.tip_of_nose(), red, warmth)
     for _ in range(int(rng.integers(0, 4) ** 3)):  # moles and freckles
         spot = rng.uniform(p[:17].min(axis=0), p[:17].max(axis=0)).astype(np.float32)
-        fill(face, _round(spot, 1.5, 1.5), look.skin * 0.6, 0.6, float(rng.uniform(0.1, 0.6)))
+        fill(face, disc(spot, 1.5, 1.5), look.skin * 0.6, 0.6, float(rng.uniform(0.1, 0.6)))
 
 
-def _round(centre: Points, half_width: float, half_height: float) -> Points:
-    return ellipse(centre, np.array([half_width, 0], np.float32), np.array([0, half_height], np.float32))
-
-
-def _wrinkles(face: Picture, p: Points, look: Look) -> None:
+def _wrinkles(face: Picture, look: Look) -> None:
     dark = look.skin * 0.55
-    for wing, corner, lip in ((31, 48, 51), (35, 54, 51)):
-        fold = np.linspace(p[wing] + 0.3 * (p[wing] - p[33]), p[corner] + 0.18 * (p[corner] - p[lip]), 5)
-        fill(face, ribbon(fold.astype(np.float32), 6), dark, 2, 0.15 + 0.35 * look.wrinkles)
+    for fold in stencils.folds():
+        lay(face, fold, dark, 0.15 + 0.35 * look.wrinkles)
     if look.wrinkles > 0.4:
-        for up in (22, 32, 42):
-            brow = np.stack([p[18], p[20], (p[21] + p[22]) / 2, p[23], p[25]]) - np.array([0, up], np.float32)
-            line(face, brow, dark, 2.5, 0.3 * look.wrinkles)
+        for wrinkle in stencils.forehead_lines():
+            lay(face, wrinkle, dark, 0.3 * look.wrinkles)
 
 
-def _nostrils(face: Picture, p: Points, look: Look) -> None:
-    dark = look.skin * 0.25
-    for inner, outer in ((32, 31), (34, 35)):
-        middle = 0.55 * p[inner] + 0.45 * p[outer] - np.array([0, 1.5], np.float32)
-        fill(face, _round(middle, 5.5, 2.8), dark, 0.8, 0.85)
-        line(face, np.linspace(p[outer], p[outer] + [(p[outer] - p[33])[0] * 0.15, -10], 4), look.skin * 0.5, 3, 0.5)
-    line(face, p[31:36], look.skin * 0.4, 3.0, 0.5)
+def _nose(face: Picture, look: Look) -> None:
+    for nostril, wing in zip(stencils.nostrils(), stencils.wings(), strict=True):
+        lay(face, nostril, look.skin * 0.25, 0.85)
+        lay(face, wing, look.skin * 0.5, 0.5)
+    lay(face, stencils.base_of_nose(), look.skin * 0.4, 0.5)
 
 
-def _eye(
-    face: Picture, lids: Points, lids_3d: NDArray[np.float32], first: int, look: Look, gaze: NDArray[np.float64]
-) -> None:
+def _eye(face: Picture, lids_3d: NDArray[np.float32], first: int, look: Look, gaze: NDArray[np.float64]) -> None:
     """Paint an eye open as at rest; where its lids have closed, the surface squeezes it shut."""
-    low, high = np.floor(lids.min(axis=0)).astype(int) - 6, np.ceil(lids.max(axis=0)).astype(int) + 6
-    window = face[low[1] : high[1], low[0] : high[0]]
-    place = lids - low
+    fixed = stencils.eye(first)
+    x, y = fixed.corner
+    height, width = fixed.opening.shape
+    window = face[y : y + height, x : x + width]
+    place = texture_points()[first : first + 6] - np.array([x, y])
     at_rest = mean_head()[first : first + 6]
     squeeze = _gap(lids_3d) / _gap(at_rest)
     eye = np.broadcast_to(look.skin.astype(np.float32) * np.float32(0.2) + 180, window.shape).copy()
     radius, upright = IRIS * UNIT, IRIS * UNIT / max(squeeze, 0.05)
     centre = place.mean(axis=0) + gaze.astype(np.float32) * [8, 4 / max(squeeze, 0.3)] - [0, 0.12 * upright]
-    fill(eye, _round(centre, radius, upright), look.iris * 0.6, 0.6)
-    fill(eye, _round(centre, radius * 0.82, upright * 0.82), look.iris, 0.8)
-    fill(eye, _round(centre, radius * 0.42, upright * 0.42), np.full(3, 8.0), 0.6)
-    fill(eye, _round(centre - [0.35 * radius, 0.35 * upright], 1.8, 1.8 / max(squeeze, 0.2)), np.full(3, 250.0), 0.6)
-    fill(eye, ribbon(place[:4] + np.array([0, 1], np.float32), 5), look.skin * 0.3, 1.5, 0.4)  # the upper lid's shade
-    blend(window, mask_of(window.shape, place, 0.5), eye)
+    fill(eye, disc(centre, radius, upright), look.iris * 0.6, 0.6)
+    fill(eye, disc(centre, radius * 0.82, upright * 0.82), look.iris, 0.8)
+    fill(eye, disc(centre, radius * 0.42, upright * 0.42), np.full(3, 8.0), 0.6)
+    fill(eye, disc(centre - [0.35 * radius, 0.35 * upright], 1.8, 1.8 / max(squeeze, 0.2)), np.full(3, 250.0), 0.6)
+    lay(eye, fixed.shade, look.skin * 0.3, 0.4)
+    blend(window, fixed.opening, eye)
     lashes = look.skin * (0.3 - 0.25 * look.makeup)
     thick = (2.5 + 3 * look.makeup) / max(squeeze, 0.4)
     fill(window, ribbon(place[:4], thick), lashes, 0.6, 0.9)
-    fill(window, ribbon(place[[3, 4, 5, 0]], 2.0), look.skin * 0.45, 0.6, 0.6)
-    line(face, lids[:4] - np.array([0, 8], np.float32), look.skin * 0.5, 3, 0.45)
+    lay(window, fixed.lower_lid, look.skin * 0.45, 0.6)
+    lay(face, fixed.fold, look.skin * 0.5, 0.45)
 
 
 def _gap(lids: NDArray[np.float32]) -> float:
@@ -238,24 +229,28 @@ def _gap(lids: NDArray[np.float32]) -> float:
 
 
 def _mouth(face: Picture, p: Points, head: NDArray[np.float32], look: Look) -> None:
-    outer, inner = p[48:60], p[60:68]
+    mouth = stencils.mouth()
     lips = look.lips + look.makeup**2 * np.array([25.0, -30, -22])
-    fill(face, outer, np.clip(lips, 0, 250), 0.8, 0.85)
-    fill(face, p[[48, 49, 50, 51, 52, 53, 54, 64, 63, 62, 61, 60]], np.clip(lips * 0.82, 0, 250), 0.6, 0.8)
-    fill(face, _round(p[[56, 57, 58, 65, 66, 67]].mean(axis=0), 9, 2.5), np.clip(lips * 1.2 + 10, 0, 255), 2, 0.5)
-    fill(face, outer[7:10] + np.array([0, 6], np.float32), look.skin * 0.6, 4, 0.5)
-    fill(face, inner, np.array([48.0, 20, 20]), 0.5)
+    lay(face, mouth.lips, np.clip(lips, 0, 250), 0.85)
+    lay(face, mouth.upper, np.clip(lips * 0.82, 0, 250), 0.8)
+    lay(face, mouth.gloss, np.clip(lips * 1.2 + 10, 0, 255), 0.5)
+    lay(face, mouth.shade, look.skin * 0.6, 0.5)
+    lay(face, mouth.inside, np.array([48.0, 20, 20]))
     gap = float(head[66, 1] - head[62, 1])
     if gap > 0.03:
-        share = min(TEETH / gap, 0.75)
-        upper, lower = inner[:5], inner[[0, 7, 6, 5, 4]]
-        corners = upper[[0, 4]] + 0.3 * (upper[[1, 3]] - upper[[0, 4]])
-        row = np.concatenate([corners[:1], upper[1:4], corners[1:]])
-        teeth = np.concatenate([row, (upper + share * (lower - upper))[3:0:-1]])
-        fill(face, teeth.astype(np.float32), np.array([214.0, 206, 192]), 0.6, 0.9)
-        tongue = (lower + 0.35 * (upper - lower))[1:4]
-        fill(face, np.concatenate([tongue, lower[3:0:-1]]), np.array([130.0, 62, 62]), 1, 0.6)
-    line(face, p[[60, 61, 62, 63, 64]], lips * 0.35, 2.5, 0.7)
+        _teeth(face, p[60:68], min(TEETH / gap, 0.75))
+    lay(face, mouth.seam, lips * 0.35, 0.7)
+
+
+def _teeth(face: Picture, inner: Points, share: float) -> None:
+    """Paint the upper teeth over ``share`` of the open mouth, then the tongue."""
+    upper, lower = inner[:5], inner[[0, 7, 6, 5, 4]]
+    corners = upper[[0, 4]] + 0.3 * (upper[[1, 3]] - upper[[0, 4]])
+    row = np.concatenate([corners[:1], upper[1:4], corners[1:]])
+    teeth = np.concatenate([row, (upper + share * (lower - upper))[3:0:-1]])
+    fill(face, teeth.astype(np.float32), np.array([214.0, 206, 192]), 0.6, 0.9)
+    tongue = (lower + 0.35 * (upper - lower))[1:4]
+    fill(face, np.concatenate([tongue, lower[3:0:-1]]), np.array([130.0, 62, 62]), 1, 0.6)
 
 
 def _brows(face: Picture, p: Points, look: Look, rng: np.random.Generator) -> None:
@@ -270,20 +265,16 @@ def _brows(face: Picture, p: Points, look: Look, rng: np.random.Generator) -> No
         blend(window, mask_of(window.shape, body - low, 1.2) * grain * np.float32(look.brow_strength / 1.5), colour)
 
 
-def _beard(face: Picture, p: Points, look: Look, rng: np.random.Generator) -> None:
+def _beard(face: Picture, look: Look, rng: np.random.Generator) -> None:
     colour = np.minimum(look.hair if look.style != "cap" else look.skin * 0.4, look.skin * 0.9)
-    grain = np.clip(1 + 0.35 * noise(rng, (90, 130), FACE_ROWS, COLUMNS), 0, 1.6)[..., None]
+    coarse = rng.standard_normal((90, 130), dtype=np.float32)  # drawn for all: what comes next is the same without
+    if not look.beard and not look.moustache:
+        return
+    grain = np.clip(1 + np.float32(0.35) * smoothed(coarse, FACE_ROWS, COLUMNS), 0, 1.6)
     if look.beard:
-        low = np.array([0, 12], np.float32)
-        under = np.concatenate([p[2:15], (p[2:15] + low)[::-1]])
-        inside = [p[54] + 0.25 * (p[12] - p[54]), p[55], p[57], p[59], p[48] + 0.25 * (p[4] - p[48])]
-        area = np.concatenate([p[2:15], np.array(inside)]).astype(np.float32)
-        cover = np.maximum(mask_of(face.shape, area, 5), mask_of(face.shape, under.astype(np.float32), 4))
-        blend(face, (cover * grain[..., 0] * look.beard).clip(0, 1).astype(np.float32), colour)
+        blend(face, (stencils.beard() * grain * np.float32(look.beard)).clip(0, 1), colour)
     if look.moustache:
-        area = np.stack([p[48], p[31] + [2, 7], p[33] + [0, 8], p[35] + [-2, 7], p[54], p[52], p[51], p[50]])
-        cover = mask_of(face.shape, area.astype(np.float32), 3)
-        blend(face, (cover * grain[..., 0] * look.moustache).clip(0, 1).astype(np.float32), colour)
+        blend(face, (stencils.moustache() * grain * np.float32(look.moustache)).clip(0, 1), colour)
 
 
 def expression_of(rng: np.random.Generator) -> Expression:

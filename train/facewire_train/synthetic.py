@@ -147,8 +147,10 @@ def _draw(
     attributes = np.column_stack([mesh.texture, _lit(mesh, light)])
     xy = _enlarged(project(mesh.places, pose))
     seen = rasterise(xy, mesh.places[:, 2], attributes, mesh.triangles, mesh.two_sided, (h, w))
-    albedo = _textured(paint_face(look, head, gaze), seen.values)
-    picture.reshape(-1, 3)[seen.pixels] = albedo * seen.values[:, 2:5] + seen.values[:, 5:6]
+    colours = _textured(paint_face(look, head, gaze), seen.values)
+    colours *= seen.values[:, 2:5]
+    colours += seen.values[:, 5:6]
+    picture.reshape(-1, 3)[seen.pixels] = colours
     turn = rotation(pose).T.astype(np.float32)
     points = project(head @ turn, pose)
     lines = project(jaw_lines().through(controls(head)) @ turn, pose)
