@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from facewire_edge.schema import IBUG68
-from facewire_train import synthetic
+from facewire_train import held, skin, synthetic
 from facewire_train.head import Expression, Pose, express, identity, mean_head
+from facewire_train.light import light_of
 from facewire_train.raster import grid_triangles, rasterise
 from facewire_train.stencils import texture_points
 from facewire_train.synthetic import SyntheticFace, render, render_clip
+from facewire_train.wear import NOTHING, Worn, wear_of
 
 SIZE = 128
 FACES = 20
@@ -128,11 +130,52 @@ def test_points_on_the_far_side_of_a_turned_head_are_hidden() -> None:
     head = mean_head()
     pose = Pose(55, 0, 0, 80, 80, 40)
     picture = np.zeros((320, 320, 3), np.float32)
-    look = synthetic.replace(synthetic.look_of(np.random.default_rng(1)), head=head, style="bald", glasses=0.0)
-    light = synthetic._light(np.random.default_rng(1))
+    look = synthetic.replace(
+        synthetic.look_of(np.random.default_rng(1)), head=head, style="bald", glasses=0.0, worn=NOTHING
+    )
+    light = light_of(np.random.default_rng(1))
     _, visible = synthetic._draw(picture, look, head, pose, light, np.zeros(2))
     assert visible[[36, 37, 38, 39]].all()
     assert not visible[45]
+
+
+@pytest.mark.parametrize(
+    ("mask", "headwear", "hidden"),
+    [(np.full(3, 200.0), "", {30, 51, 57, 8, 6, 10}), (None, "scarf", {0, 16}), (None, "peaked", set())],
+)
+def test_what_is_worn_hides_points_and_moves_none(
+    monkeypatch: pytest.MonkeyPatch, mask: np.ndarray | None, headwear: str, hidden: set[int]
+) -> None:
+    bare = _render_wearing(monkeypatch, NOTHING)
+    worn = _render_wearing(monkeypatch, Worn(mask, headwear, np.full(3, 90.0), 0.6))
+    assert (worn.points == bare.points).all()
+    assert not worn.visible[sorted(hidden)].any()
+    assert worn.visible[36:48].any()  # the eyes
+    assert not (worn.visible & ~bare.visible).any()
+    assert np.abs(worn.image.astype(int) - bare.image).mean() > 1
+
+
+def _render_wearing(monkeypatch: pytest.MonkeyPatch, worn: Worn) -> SyntheticFace:
+    monkeypatch.setattr(skin, "wear_of", lambda rng: worn)
+    return render(1, 0, SIZE)
+
+
+def test_what_is_held_hides_points_and_moves_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held, "HELD", 0.0)
+    free = [render(6, index, 96) for index in range(8)]
+    monkeypatch.setattr(held, "HELD", 1.0)
+    covered = [render(6, index, 96) for index in range(8)]
+    assert all((a.points == b.points).all() for a, b in zip(free, covered, strict=True))
+    assert not any((b.visible & ~a.visible).any() for a, b in zip(free, covered, strict=True))
+    assert sum((a.visible & ~b.visible).sum() for a, b in zip(free, covered, strict=True)) > 20
+    assert (render(6, 3, 96).image == covered[3].image).all()
+
+
+def test_few_people_wear_or_hold_something() -> None:
+    rng = np.random.default_rng(0)
+    worn = [wear_of(rng) for _ in range(2000)]
+    assert 0.045 < np.mean([w.mask is not None for w in worn]) < 0.075  # three deviations of 0.06
+    assert 0.1 < np.mean([bool(w.headwear) for w in worn]) < 0.145
 
 
 def test_pictures_are_neither_flat_nor_alike(faces: list[SyntheticFace]) -> None:

@@ -23,12 +23,15 @@ from facewire_train.head import (
 from facewire_train.raster import Places, grid_triangles
 from facewire_train.skin import CLOTH_ROWS, Look, hair_cover
 from facewire_train.stencils import CELL, COLUMNS, FACE_ROWS
+from facewire_train.wear import Worn, brim, headwear_cover, lifted
 
 Array = NDArray[np.float32]
 
 ROWS, COLS = len(LATITUDES), len(LONGITUDES)
 EAR_GRID = 7
 RING = 17  # vertices around the neck and the shoulders
+HAIR, HAIR_BELOW_HAT = (60, 34), (14, 6)  # degrees up where the texture of long hair comes from
+BRIM_OPENNESS = 0.85
 NECK_ROWS, CURTAIN_ROWS, CURTAIN_COLS = 6, 7, 19
 OCCLUSION = 2.0  # how much a hollow of one half jaw width darkens
 BODY_TURN = 0.3  # share of the head's turn that the shoulders follow
@@ -58,15 +61,24 @@ def build(look: Look, head: Array, pose: Pose) -> Mesh:
     """Give the mesh of a person whose landmarks lie at ``head`` (68, 3), turned by ``pose``."""
     turn = rotation(pose)
     body = rotation(Pose(pose.yaw_deg * BODY_TURN, pose.pitch_deg * BODY_TURN, pose.roll_deg * BODY_TURN, 0, 0, 1))
-    parts = [
-        _head(look, head, turn),
-        *(_ear(head, side, turn) for side in (-1, 1)),
-        _neck(turn, body),
-        _shoulders(body),
-    ]
-    if look.style == "long":
+    surface = _head(look, head)
+    parts = [_turned(surface, turn), _neck(turn, body), _shoulders(body)]
+    if look.worn.headwear != "scarf":
+        parts += [_ear(head, side, turn) for side in (-1, 1)]
+    if look.worn.headwear in {"peaked", "brimmed"}:
+        parts.append(_turned(_brim(surface.places, look.worn), turn))
+    if look.style == "long" or look.worn.headwear == "scarf":
         parts.append(_curtain(look, turn))
     return _joined(parts)
+
+
+def _turned(part: _Part, turn: NDArray[np.float64]) -> _Part:
+    return part._replace(places=(part.places @ turn.T).astype(np.float32))
+
+
+def _brim(places: Array, worn: Worn) -> _Part:
+    grid = brim(places, worn)
+    return _Part(grid.places, grid.texture, np.full(grid.places.shape[:2], BRIM_OPENNESS, np.float32), True)
 
 
 def _joined(parts: list[_Part]) -> Mesh:
@@ -109,14 +121,17 @@ def _steps(planes: Array) -> Array:
     return steps
 
 
-def _head(look: Look, head: Array, turn: NDArray[np.float64]) -> _Part:
+def _head(look: Look, head: Array) -> _Part:
     places = grid().through(controls(head)).reshape(ROWS, COLS, 3)
-    openness = _openness(places)
+    normals = _normals(places)
+    raised = lifted(places, normals, look.worn)
+    openness = _openness(raised)
     cover = hair_cover(look)[::CELL, ::CELL]
+    if look.worn.headwear:
+        cover = cover * (1 - headwear_cover(look.worn.headwear)[::CELL, ::CELL])  # hair lies flat under it
     lumps = np.random.default_rng(look.texture + 2).normal(1, 0.12, (ROWS, COLS))
     thickness = cv2.GaussianBlur((cover * lumps).astype(np.float32), (0, 0), 0.8) * look.hair_thickness
-    raised = places + _normals(places) * np.asarray(thickness)[..., None]
-    return _Part((raised @ turn.T).astype(np.float32), _head_texture(), openness, False)
+    return _Part(raised + normals * np.asarray(thickness)[..., None], _head_texture(), openness, False)
 
 
 @cache
@@ -193,8 +208,9 @@ def _curtain(look: Look, turn: NDArray[np.float64]) -> _Part:
     y = -0.75 + down * (look.hair_length + 0.75)
     z = -1.15 + 1.25 * wide * np.cos(angle) * (1 - 0.3 * down)
     places = np.stack(np.broadcast_arrays(wide * np.sin(angle), y, z), axis=2)
+    hatted = look.worn.headwear in {"peaked", "brimmed"}
     wrapped = (longitude + 180) % 360 - 180
     texture = np.empty((CURTAIN_ROWS, CURTAIN_COLS, 2), np.float32)
     texture[..., 0] = column_of(wrapped) * CELL
-    texture[..., 1] = row_of(np.interp(down, [0, 1], [60, 34])) * CELL
+    texture[..., 1] = row_of(np.interp(down, [0, 1], HAIR_BELOW_HAT if hatted else HAIR)) * CELL
     return _Part((places @ turn.T).astype(np.float32), texture, np.full(texture.shape[:2], 0.85, np.float32), True)

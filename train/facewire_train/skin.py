@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import cv2
@@ -13,6 +13,7 @@ from facewire_train import stencils
 from facewire_train.head import LATITUDES, LONGITUDES, Expression, identity, mean_head
 from facewire_train.paint import Colour, Picture, Points, blend, fill, lay, mask_of, noise, ribbon, smoothed
 from facewire_train.stencils import CELL, COLUMNS, FACE_ROWS, UNIT, disc, texture_points
+from facewire_train.wear import NOTHING, Worn, paint_headwear, paint_mask, wear_of
 
 CLOTH_ROWS = 40  # below the head's: the clothes
 IRIS = 0.088  # radius in half jaw widths: 11.8 mm across, on a face 140 mm wide
@@ -55,6 +56,7 @@ class Look:
     makeup: float
     wrinkles: float
     texture: int  # seed
+    worn: Worn
 
 
 def look_of(rng: np.random.Generator) -> Look:
@@ -65,7 +67,7 @@ def look_of(rng: np.random.Generator) -> Look:
     hair = between(HAIRS, float(rng.beta(1, 1.7)) * (0.3 + 0.7 * lightness)) * rng.uniform(0.8, 1.2)
     man = style in {"bald", "short", "cap"} and rng.random() < 0.75
     bearded = man and rng.random() < 0.4
-    return Look(
+    look = Look(
         head=identity(rng),
         skin=np.minimum(skin, 250),
         hair=hair if style != "cap" else rng.uniform(15, 220) + rng.normal(0, 20, 3).clip(-15, 35),
@@ -84,7 +86,10 @@ def look_of(rng: np.random.Generator) -> Look:
         makeup=0.0 if man else float(rng.uniform(0, 1)),
         wrinkles=float(rng.beta(1, 2)),
         texture=int(rng.integers(1 << 30)),
+        worn=NOTHING,
     )
+    worn = wear_of(np.random.default_rng(look.texture + 5))  # its own generator: a share that changes moves no label
+    return replace(look, worn=worn if style != "cap" else replace(worn, headwear=""))
 
 
 def between(colours: NDArray[np.float64], place: float) -> Colour:
@@ -118,8 +123,10 @@ def paint_face(look: Look, head: NDArray[np.float32], gaze: NDArray[np.float64])
         _eye(face, head[first : first + 6], first, look, gaze)
     _mouth(face, p, head, look)
     _brows(face, p, look, rng)
+    paint_mask(face, look.worn, rng)
     if look.style != "bald":
         _hair(face, hair_cover(look), look, rng)
+    paint_headwear(face, look.worn, rng)
     return picture
 
 

@@ -22,21 +22,23 @@ from facewire_train.head import (
     project,
     rotation,
 )
+from facewire_train.held import hold
+from facewire_train.light import Light, highlight, light_of, shade
 from facewire_train.paint import SHIFT, Picture, Points, fill, line
 from facewire_train.raster import Seen, rasterise
 from facewire_train.skin import Look, expression_of, look_of, paint_face
+from facewire_train.wear import NOTHING, hides
 
 SUPERSAMPLING = 2  # drawn at twice the size, then averaged: smooth edges
 YAW, PITCH, ROLL = (17.0, 62.0), (8.0, 25.0), (9.0, 30.0)  # degrees: deviation and limit; ibug68 has 15, 9, 8
 FACE_SHARE = (0.42, 0.6)  # side of the landmarks' tight box (geometric mean), of the picture's
 PLACE, JITTER = (0.5, 0.55), 0.04  # middle of that box, of the picture's side; hair needs room above
 NEAR = 0.12  # half jaw widths that a landmark may lie below the drawn surface and still be seen
-SHINE = 18.0  # exponent of the skin's highlight
+HANDS = 1  # the number of what is held among a face's generators: it takes no draw from the others
 DARK_GLASSES = 0.2  # share of glasses
 RIM = (0.025, 0.07)  # width, half jaw widths
 LENS_OFFSET = (0, 0.05, 0.3)  # from the middle of the eye, half jaw widths
 TEMPLE_YAW = 8.0  # degrees by which a side may turn away before its temple is hidden
-SOFT_EDGE = 0.25  # how far light reaches round the edge of the shade
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,17 +48,6 @@ class SyntheticFace:
     image: NDArray[np.uint8]  # (H, W, 3) RGB
     points: Points  # (68, 2) pixels
     visible: NDArray[np.bool_]  # (68,) False where the head, its hair or an object hides the point
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Light:
-    """Hold how a scene is lit."""
-
-    direction: NDArray[np.float32]  # (3,) unit, from the face to the lamp
-    lamp: NDArray[np.float32]  # (3,) strength by colour
-    sky: NDArray[np.float32]  # (3,) from above
-    ground: NDArray[np.float32]  # (3,) from below
-    shine: float
 
 
 def render(seed: int, index: int, size_px: int = 160) -> SyntheticFace:
@@ -69,13 +60,14 @@ def render(seed: int, index: int, size_px: int = 160) -> SyntheticFace:
 
     """
     rng = np.random.default_rng([seed, index])
-    look, light = look_of(rng), _light(rng)
+    look, light = look_of(rng), light_of(rng)
     head = express(look.head, expression_of(rng))
     pose = _pose(rng, head, size_px)
     gaze = rng.uniform(-1, 1, 2) * rng.random()
     picture = _upscaled(background(rng, size_px, size_px))
     points, visible = _draw(picture, look, head, pose, light, gaze)
     visible &= ~occlude(picture, _enlarged(points), rng)
+    visible &= ~hold(picture, _enlarged(points), look.skin, light, np.random.default_rng([seed, index, HANDS]))
     small = _shrunk(picture, size_px, size_px)
     return SyntheticFace(photograph(small, rng), points, visible & _inside(points, size_px, size_px))
 
@@ -83,7 +75,7 @@ def render(seed: int, index: int, size_px: int = 160) -> SyntheticFace:
 def render_clip(seed: int, frames: int, width: int, height: int) -> Iterator[SyntheticFace]:
     """Render one person who turns, nods, comes nearer, talks and blinks; the same for the same arguments."""
     rng = np.random.default_rng([seed])
-    look, light = replace(look_of(rng), glasses=0.0), _light(rng)
+    look, light = replace(look_of(rng), glasses=0.0, worn=NOTHING), light_of(rng)
     backdrop = _upscaled(background(rng, width, height))
     for number in range(frames):
         t = number / max(frames, 1) * 2 * np.pi
@@ -125,19 +117,6 @@ def _pose(rng: np.random.Generator, head: NDArray[np.float32], size_px: int) -> 
     return replace(pose, x=float(x), y=float(y), scale=scale)
 
 
-def _light(rng: np.random.Generator) -> Light:
-    direction = rng.normal([0, -0.6, 1.0], [0.7, 0.4, 0.25])
-    tint = np.exp(rng.normal(0, 0.07, 3))
-    lamp, ambient = rng.uniform(0.35, 0.8), rng.uniform(0.35, 0.6)
-    return Light(
-        (direction / np.linalg.norm(direction)).astype(np.float32),
-        (lamp * tint).astype(np.float32),
-        (ambient * 1.15 / tint).astype(np.float32),
-        np.full(3, ambient * rng.uniform(0.6, 0.95), np.float32),
-        float(rng.uniform(0.0, 26)),
-    )
-
-
 def _draw(
     picture: Picture, look: Look, head: NDArray[np.float32], pose: Pose, light: Light, gaze: NDArray[np.float64]
 ) -> tuple[Points, NDArray[np.bool_]]:
@@ -157,7 +136,7 @@ def _draw(
     points = outline_jaw(points, lines, pose)
     if look.glasses:
         _glasses(picture, look, head, pose)
-    return points, _seen(points, head @ turn, seen)
+    return points, _seen(points, head @ turn, seen) & ~hides(look.worn)
 
 
 def _textured(texture: Picture, values: NDArray[np.float32]) -> Picture:
@@ -171,17 +150,10 @@ def _textured(texture: Picture, values: NDArray[np.float32]) -> Picture:
 
 
 def _lit(mesh: Mesh, light: Light) -> NDArray[np.float32]:
-    """Give each vertex's shade by colour, then its highlight (V, 4).
-
-    Lambert's law with a soft edge, sky and ground. Source of the highlight: Blinn 1977.
-    """
+    """Give each vertex's shade by colour, then its highlight (V, 4)."""
     normals = np.where(mesh.normals[:, 2:] < -0.2, -mesh.normals, mesh.normals)  # the inside of hair and clothes
-    facing = np.clip((normals @ light.direction + SOFT_EDGE) / (1 + SOFT_EDGE), 0, 1)[:, None]
-    up = 0.5 - 0.5 * normals[:, 1:2]
-    shade = facing * light.lamp + up * light.sky + (1 - up) * light.ground
-    half = light.direction + np.array([0, 0, 1], np.float32)
-    glance = np.clip(normals @ (half / np.linalg.norm(half)), 0, 1)[:, None] ** SHINE
-    return np.column_stack([shade * mesh.openness[:, None], glance * light.shine]).astype(np.float32)
+    scale = shade(normals, light) * mesh.openness[:, None]
+    return np.column_stack([scale, highlight(normals, light)]).astype(np.float32)
 
 
 def _seen(points: Points, turned: NDArray[np.float32], seen: Seen) -> NDArray[np.bool_]:
