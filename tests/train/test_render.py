@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,7 @@ import pytest
 from facewire_edge.errors import OutputError, UsageError
 from facewire_train import render as writer
 from facewire_train.datasets import read_dataset
-from facewire_train.synthetic import SyntheticFace, render
+from facewire_train.synthetic import SyntheticFace, render, render_group
 
 
 def test_data_set_round_trip(tmp_path: Path) -> None:
@@ -31,6 +32,21 @@ def test_images_are_what_was_rendered(tmp_path: Path) -> None:
     writer.write_dataset(tmp_path / "faces", 1, seed=4, size_px=64, jpeg_quality=98)
     image = cv2.imread(str(tmp_path / "faces" / "img" / "000000.jpg"))[:, :, ::-1].astype(float)
     assert np.abs(image - render(4, 0, 64).image).mean() < 6  # levels: JPEG halves the colour's resolution
+
+
+def test_several_faces_in_a_picture_are_all_listed(tmp_path: Path) -> None:
+    writer.write_dataset(tmp_path / "faces", 4, seed=4, size_px=128, most=4)
+    entries = [json.loads(line) for line in (tmp_path / "faces" / "faces.jsonl").read_text().splitlines()]
+    groups = [render_group(4, index, 128, 4) for index in range(4)]
+    assert [len(entry["faces"]) for entry in entries] == [len(group) for group in groups]
+    assert max(map(len, groups)) > 1
+    assert all(sample.complete for sample in read_dataset(tmp_path / "faces").samples)
+
+
+def test_face_behind_others_is_neither_wanted_nor_background() -> None:
+    face = render(4, 0, 64)
+    assert "ignore" not in writer._labels(face)
+    assert writer._labels(replace(face, visible=np.zeros(68, bool)))["ignore"] is True
 
 
 def test_box_is_the_tight_box_of_the_points(tmp_path: Path) -> None:

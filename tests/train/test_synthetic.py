@@ -10,7 +10,7 @@ from facewire_train.head import Expression, Pose, express, identity, mean_head
 from facewire_train.light import light_of
 from facewire_train.raster import grid_triangles, rasterise
 from facewire_train.stencils import texture_points
-from facewire_train.synthetic import SyntheticFace, render, render_clip
+from facewire_train.synthetic import SyntheticFace, render, render_clip, render_group
 from facewire_train.wear import NOTHING, Worn, wear_of
 
 SIZE = 128
@@ -134,7 +134,7 @@ def test_points_on_the_far_side_of_a_turned_head_are_hidden() -> None:
         synthetic.look_of(np.random.default_rng(1)), head=head, style="bald", glasses=0.0, worn=NOTHING
     )
     light = light_of(np.random.default_rng(1))
-    _, visible = synthetic._draw(picture, look, head, pose, light, np.zeros(2))
+    _, visible, _ = synthetic._draw(picture, look, head, pose, light, np.zeros(2))
     assert visible[[36, 37, 38, 39]].all()
     assert not visible[45]
 
@@ -157,7 +157,7 @@ def test_what_is_worn_hides_points_and_moves_none(
 
 def _render_wearing(monkeypatch: pytest.MonkeyPatch, worn: Worn) -> SyntheticFace:
     monkeypatch.setattr(skin, "wear_of", lambda rng: worn)
-    return render(1, 0, SIZE)
+    return render(1, 2, SIZE)  # who has no beard and no cap of her own
 
 
 def test_what_is_held_hides_points_and_moves_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,6 +169,18 @@ def test_what_is_held_hides_points_and_moves_none(monkeypatch: pytest.MonkeyPatc
     assert not any((b.visible & ~a.visible).any() for a, b in zip(free, covered, strict=True))
     assert sum((a.visible & ~b.visible).sum() for a, b in zip(free, covered, strict=True)) > 20
     assert (render(6, 3, 96).image == covered[3].image).all()
+
+
+def test_group_has_its_faces_apart_and_of_several_sizes() -> None:
+    groups = [render_group(3, index, 160, 5) for index in range(8)]
+    assert {len(group) for group in groups} > {1, 5}
+    assert all(face.image is group[0].image for group in groups for face in group)
+    group = max(groups, key=len)
+    middles = np.array([face.points.mean(axis=0) for face in group])
+    apart = np.linalg.norm(middles[:, None] - middles, axis=2)
+    assert apart[~np.eye(len(group), dtype=bool)].min() > 25  # pixels, of cells of 53
+    sides = [np.sqrt(np.ptp(face.points, axis=0).prod()) for face in group]
+    assert max(sides) > 1.2 * min(sides)
 
 
 def test_few_people_wear_or_hold_something() -> None:

@@ -112,6 +112,7 @@ def _render_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", type=int, default=3000, help="images")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--size", type=int, default=160, help="side of an image in pixels")
+    parser.add_argument("--faces", type=int, default=1, metavar="N", help="1 to N faces in an image (default: 1)")
     parser.add_argument("--out", type=Path, required=True, help="folder, or FILE.mp4 with --clip")
     parser.add_argument("--clip", type=int, metavar="FRAMES", help="render one moving person as a clip instead")
 

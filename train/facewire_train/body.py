@@ -36,7 +36,14 @@ NECK_ROWS, CURTAIN_ROWS, CURTAIN_COLS = 6, 7, 19
 OCCLUSION = 2.0  # how much a hollow of one half jaw width darkens
 BODY_TURN = 0.3  # share of the head's turn that the shoulders follow
 # Rings of the shoulders: y, half width, half depth; by eye.
-SHOULDERS = ((1.5, 0.72, 0.62), (1.72, 1.1, 0.75), (1.98, 2.1, 0.85), (2.4, 2.9, 0.95), (5.5, 3.2, 1.0))
+SHOULDERS = (
+    (1.5, 0.72, 0.62),
+    (1.72, 1.1, 0.75),
+    (1.98, 2.1, 0.85),
+    (2.4, 2.9, 0.95),
+    (5.5, 3.2, 1.0),
+    (18.0, 3.2, 1.0),
+)
 
 
 class Mesh(NamedTuple):
@@ -193,7 +200,8 @@ def _shoulders(body: NDArray[np.float64]) -> _Part:
     places = np.stack([_ring(y, w, d, -1.45) for y, w, d in SHOULDERS]) @ body.T
     texture = np.empty((len(SHOULDERS), RING, 2), np.float32)
     texture[..., 0] = np.linspace(0, COLUMNS - 1, RING)
-    texture[..., 1] = FACE_ROWS + 1 + np.linspace(0, CLOTH_ROWS - 3, len(SHOULDERS))[:, None]
+    texture[:-1, :, 1] = FACE_ROWS + 1 + np.linspace(0, CLOTH_ROWS - 3, len(SHOULDERS) - 1)[:, None]
+    texture[-1, :, 1] = texture[-2, :, 1]  # plain where only a small person in a large picture shows it
     return _Part(places.astype(np.float32), texture, np.ones(texture.shape[:2], np.float32), True)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,36 +18,39 @@ from rich.console import Console
 from rich.progress import track
 
 from facewire_train.folders import refuse_used, whole_folder
-from facewire_train.synthetic import SyntheticFace, render, render_clip
+from facewire_train.synthetic import SyntheticFace, render, render_clip, render_group
 
 log = logging.getLogger(__name__)
 
 HEADER = """format = 1
 name = "synthetic"
 schema = "ibug68"
-about = "{count} faces rendered by facewire, seed {seed}"
+about = "{count} pictures rendered by facewire, seed {seed}"
 terms = "free: rendered by facewire"
 """
 TEST_EVERY = 10
+LEAST_VISIBLE = 0.2  # share of its points
 CLIP_WIDTH, CLIP_HEIGHT, CLIP_FPS = 320, 240, 20.0
 JPEG_QUALITY = 90
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Render what the command line asks for."""
-    for name in ("count", "size", "clip"):
+    for name in ("count", "size", "clip", "faces"):
         value = getattr(arguments, name)
         if value is not None and value < 1:
             raise UsageError(f"--{name} must be 1 or more, got {value}")
     if arguments.clip:
         write_clip(arguments.out, arguments.seed, arguments.clip)
     else:
-        write_dataset(arguments.out, arguments.count, arguments.seed, arguments.size)
+        write_dataset(arguments.out, arguments.count, arguments.seed, arguments.size, most=arguments.faces)
     log.info("rendered %s", arguments.out)
 
 
-def write_dataset(out: Path, count: int, seed: int, size_px: int, jpeg_quality: int = JPEG_QUALITY) -> None:
-    """Write a data set in the native format; the folder appears when it is whole.
+def write_dataset(
+    out: Path, count: int, seed: int, size_px: int, jpeg_quality: int = JPEG_QUALITY, most: int = 1
+) -> None:
+    """Write ``count`` pictures of 1 to ``most`` faces in the native format; the folder appears when it is whole.
 
     Raises:
         UsageError: the folder holds something already.
@@ -59,24 +63,32 @@ def write_dataset(out: Path, count: int, seed: int, size_px: int, jpeg_quality: 
         (folder / "dataset.toml").write_text(HEADER.format(count=count, seed=seed))
         with (folder / "faces.jsonl").open("w") as lines:
             console = Console(stderr=True)
-            for index in track(range(count), f"rendering {count} faces", console=console):
-                entry = _write_face(folder, render(seed, index, size_px), index, jpeg_quality)
+            for index in track(range(count), f"rendering {count} pictures", console=console):
+                one = most == 1
+                faces = [render(seed, index, size_px)] if one else render_group(seed, index, size_px, most)
+                entry = _write_picture(folder, faces, index, jpeg_quality)
                 lines.write(json.dumps(entry, separators=(",", ":")) + "\n")
 
 
-def _write_face(folder: Path, face: SyntheticFace, index: int, jpeg_quality: int) -> dict[str, Any]:
-    name = f"img/{index:06d}.jpg"
-    if not cv2.imwrite(str(folder / name), face.image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality]):
+def _write_picture(folder: Path, faces: Sequence[SyntheticFace], index: int, jpeg_quality: int) -> dict[str, Any]:
+    name, image = f"img/{index:06d}.jpg", faces[0].image
+    if not cv2.imwrite(str(folder / name), image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality]):
         raise OutputError(f"cannot write {folder / name}; free the disk")
+    split = "test" if index % TEST_EVERY == TEST_EVERY - 1 else "train"
+    size = {"width": image.shape[1], "height": image.shape[0]}
+    labels = [_labels(face) for face in faces]
+    return {"image": name, **size, "split": split, "subset": "synthetic", "complete": True, "faces": labels}
+
+
+def _labels(face: SyntheticFace) -> dict[str, Any]:
+    """Give a face's labels; one of which next to nothing is seen is neither wanted nor background."""
     box = Box.around(face.points)
     labels = {
         "box": [round(v, 2) for v in (box.x0, box.y0, box.x1, box.y1)],
         "points": np.round(face.points.astype(float), 2).tolist(),
         "visibility": "".join("v" if v else "o" for v in face.visible),
     }
-    split = "test" if index % TEST_EVERY == TEST_EVERY - 1 else "train"
-    size = {"width": face.image.shape[1], "height": face.image.shape[0]}
-    return {"image": name, **size, "split": split, "subset": "synthetic", "complete": True, "faces": [labels]}
+    return labels if face.visible.mean() >= LEAST_VISIBLE else {**labels, "ignore": True}
 
 
 def write_clip(

@@ -89,7 +89,8 @@ def look_of(rng: np.random.Generator) -> Look:
         worn=NOTHING,
     )
     worn = wear_of(np.random.default_rng(look.texture + 5))  # its own generator: a share that changes moves no label
-    return replace(look, worn=worn if style != "cap" else replace(worn, headwear=""))
+    bare = style == "cap" or (worn.headwear == "scarf" and man)
+    return replace(look, worn=replace(worn, headwear="") if bare else worn)
 
 
 def between(colours: NDArray[np.float64], place: float) -> Colour:

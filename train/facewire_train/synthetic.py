@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -34,6 +35,9 @@ YAW, PITCH, ROLL = (17.0, 62.0), (8.0, 25.0), (9.0, 30.0)  # degrees: deviation 
 FACE_SHARE = (0.42, 0.6)  # side of the landmarks' tight box (geometric mean), of the picture's
 PLACE, JITTER = (0.5, 0.55), 0.04  # middle of that box, of the picture's side; hair needs room above
 NEAR = 0.12  # half jaw widths that a landmark may lie below the drawn surface and still be seen
+GROUP = 2  # the number of a group among a picture's generators
+SEAT_SHARE = (0.3, 0.68)  # side of the landmarks' tight box, of the seat's
+SEAT_PLACE, SEAT_JITTER = 0.45, 0.05  # middle of that box in its seat, of the seat's side
 HANDS = 1  # the number of what is held among a face's generators: it takes no draw from the others
 DARK_GLASSES = 0.2  # share of glasses
 RIM = (0.025, 0.07)  # width, half jaw widths
@@ -65,11 +69,35 @@ def render(seed: int, index: int, size_px: int = 160) -> SyntheticFace:
     pose = _pose(rng, head, size_px)
     gaze = rng.uniform(-1, 1, 2) * rng.random()
     picture = _upscaled(background(rng, size_px, size_px))
-    points, visible = _draw(picture, look, head, pose, light, gaze)
+    points, visible, _ = _draw(picture, look, head, pose, light, gaze)
     visible &= ~occlude(picture, _enlarged(points), rng)
     visible &= ~hold(picture, _enlarged(points), look.skin, light, np.random.default_rng([seed, index, HANDS]))
     small = _shrunk(picture, size_px, size_px)
     return SyntheticFace(photograph(small, rng), points, visible & _inside(points, size_px, size_px))
+
+
+def render_group(seed: int, index: int, size_px: int, most: int) -> list[SyntheticFace]:
+    """Render 1 to ``most`` faces of several sizes in one picture, which they share; the same for the same arguments."""
+    rng = np.random.default_rng([seed, index, GROUP])
+    light, picture = light_of(rng), _upscaled(background(rng, size_px, size_px))
+    labels: list[tuple[Points, NDArray[np.bool_]]] = []
+    for side, middle in _seats(rng, size_px, int(rng.integers(1, most + 1))):
+        look = look_of(rng)
+        head, gaze = express(look.head, expression_of(rng)), rng.uniform(-1, 1, 2) * rng.random()
+        points, visible, body = _draw(picture, look, head, _placed(_turn(rng), head, side, middle), light, gaze)
+        labels = [(p, v & ~_values_at(body, p)) for p, v in labels]  # who comes later stands before the others
+        labels.append((points, visible & _inside(points, size_px, size_px)))
+    image = photograph(_shrunk(picture, size_px, size_px), rng)
+    return [SyntheticFace(image, p, v) for p, v in labels]
+
+
+def _seats(rng: np.random.Generator, size_px: int, n: int) -> list[tuple[float, NDArray[np.float64]]]:
+    """Give sides and middles of ``n`` faces: each in a cell of a square grid of its own, the lower ones last."""
+    rows = int(np.ceil(np.sqrt(n)))
+    cell = size_px / rows
+    cells = np.sort(rng.choice(rows * rows, n, replace=False))
+    places = np.stack([cells % rows, cells // rows], axis=1) + rng.normal(SEAT_PLACE, SEAT_JITTER, (n, 2))
+    return [(cell * float(rng.uniform(*SEAT_SHARE)), cell * place) for place in places]
 
 
 def render_clip(seed: int, frames: int, width: int, height: int) -> Iterator[SyntheticFace]:
@@ -82,7 +110,7 @@ def render_clip(seed: int, frames: int, width: int, height: int) -> Iterator[Syn
         picture = backdrop.copy()
         gaze = np.array([0.6 * np.sin(2 * t), 0.0])
         head = express(look.head, _talking(number, t))
-        points, visible = _draw(picture, look, head, _moving(t, width, height), light, gaze)
+        points, visible, _ = _draw(picture, look, head, _moving(t, width, height), light, gaze)
         noise = np.random.default_rng([seed, number]).normal(0, 2, (height, width, 1))
         image = np.clip(_shrunk(picture, width, height) + noise, 0, 255).astype(np.uint8)
         yield SyntheticFace(image, points, visible & _inside(points, width, height))
@@ -107,20 +135,33 @@ def _limited(rng: np.random.Generator, deviation: float, limit: float) -> float:
 
 def _pose(rng: np.random.Generator, head: NDArray[np.float32], size_px: int) -> Pose:
     """Turn a head, then place it so that its landmarks' tight box has a random size near the middle."""
+    pose = _turn(rng)
+    side = size_px * float(rng.uniform(*FACE_SHARE))
+    return _placed(pose, head, side, size_px * rng.normal(PLACE, JITTER))
+
+
+def _turn(rng: np.random.Generator) -> Pose:
     yaw = _limited(rng, *YAW) if rng.random() < 0.85 else float(rng.uniform(-YAW[1], YAW[1]))
     angles = yaw, _limited(rng, *PITCH), _limited(rng, *ROLL)
-    pose = Pose(*angles, 0, 0, 1, float(rng.uniform(*CAMERA_DISTANCE)))
+    return Pose(*angles, 0, 0, 1, float(rng.uniform(*CAMERA_DISTANCE)))
+
+
+def _placed(pose: Pose, head: NDArray[np.float32], side_px: float, middle: NDArray[np.float64]) -> Pose:
+    """Scale and move a pose: the landmarks' tight box gets the side (geometric mean) and the middle (2,)."""
     points = project(head @ rotation(pose).T.astype(np.float32), pose)
     low, high = points.min(axis=0), points.max(axis=0)
-    scale = size_px * float(rng.uniform(*FACE_SHARE)) / float(np.sqrt((high - low).prod()))
-    x, y = size_px * rng.normal(PLACE, JITTER) - (low + high) / 2 * scale
+    scale = side_px / float(np.sqrt((high - low).prod()))
+    x, y = middle - (low + high) / 2 * scale
     return replace(pose, x=float(x), y=float(y), scale=scale)
 
 
 def _draw(
     picture: Picture, look: Look, head: NDArray[np.float32], pose: Pose, light: Light, gaze: NDArray[np.float64]
-) -> tuple[Points, NDArray[np.bool_]]:
-    """Draw a person into the supersampled ``picture``; give the landmarks in final pixels and which are seen."""
+) -> tuple[Points, NDArray[np.bool_], NDArray[np.bool_]]:
+    """Draw a person into the supersampled ``picture``.
+
+    Give the landmarks in final pixels, which of them are seen (68,), and where the person is drawn (H, W).
+    """
     mesh = build(look, head, pose)
     h, w = picture.shape[:2]
     attributes = np.column_stack([mesh.texture, _lit(mesh, light)])
@@ -136,7 +177,7 @@ def _draw(
     points = outline_jaw(points, lines, pose)
     if look.glasses:
         _glasses(picture, look, head, pose)
-    return points, _seen(points, head @ turn, seen) & ~hides(look.worn)
+    return points, _seen(points, head @ turn, seen) & ~hides(look.worn), seen.depth > -np.inf
 
 
 def _textured(texture: Picture, values: NDArray[np.float32]) -> Picture:
@@ -158,12 +199,17 @@ def _lit(mesh: Mesh, light: Light) -> NDArray[np.float32]:
 
 def _seen(points: Points, turned: NDArray[np.float32], seen: Seen) -> NDArray[np.bool_]:
     """Say which landmarks (68,) nothing of the person covers; the jaw's lie on the outline."""
-    h, w = seen.depth.shape
-    x, y = np.round(_enlarged(points)).astype(int).T
-    drawn = seen.depth[np.clip(y, 0, h - 1), np.clip(x, 0, w - 1)]
+    drawn = _values_at(seen.depth, points)
     visible = turned[:, 2] > drawn - NEAR
     visible[:17] = True
     return np.asarray(visible, dtype=np.bool_)
+
+
+def _values_at(drawn: NDArray[Any], points: Points) -> NDArray[Any]:
+    """Give a supersampled picture's values (N,) nearest to points (N, 2) in final pixels."""
+    h, w = drawn.shape
+    x, y = np.round(_enlarged(points)).astype(int).T
+    return np.asarray(drawn[np.clip(y, 0, h - 1), np.clip(x, 0, w - 1)])
 
 
 def _glasses(picture: Picture, look: Look, head: NDArray[np.float32], pose: Pose) -> None:

@@ -24,7 +24,7 @@ MASK_COLOURS = np.array([[150, 190, 215], [236, 238, 238], [34, 34, 38], [170, 2
 RIM_LONGITUDE, RIM_LATITUDE = (0, 50, 90, 180), (46, 38, 22, 12)
 THICKNESS = {"peaked": 0.16, "brimmed": 0.2, "scarf": 0.1}  # half jaw widths
 CROWN = {"peaked": 0.0, "brimmed": 0.22, "scarf": 0.0}  # that the top is higher by
-MASK_LIFT, MASK_STIFFNESS = 0.1, 2.6  # half jaw widths off the face; cells over which the cloth cannot bend
+MASK_LIFT, MASK_STIFFNESS = 0.1, 3.2  # half jaw widths off the face; cells over which the cloth cannot bend
 SHADOW = 0.35  # that a brim casts on the forehead
 BRIM_ROWS, PEAK = 5, 58.0  # a peak reaches to so many degrees from the front
 
