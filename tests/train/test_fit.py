@@ -192,6 +192,15 @@ def test_a_checkpoint_goes_on_with_batch_norms_that_change_nothing(
         np.testing.assert_allclose(normed(images)[name], expected, atol=1e-4)
 
 
+def test_a_new_last_layer_starts_at_the_mean_shape(tmp_path: Path, faces: Path, config: TrainConfig) -> None:
+    task, record = prepared(config, faces)
+    fit(task, config, tmp_path / "run", record)
+    fresh = replace(task, network=lambda normed: landmark_model(config.model, 5, normed))
+    images = task.epoch(0)[0][0]
+    residual = np.asarray(initialised(fresh, tmp_path / "run" / "model.keras").network(True)(images)["landmarks"])
+    assert np.abs(residual.mean(axis=0)).max() < 0.1
+
+
 def test_detector_trains_and_evaluates(tmp_path: Path, faces: Path, config: TrainConfig) -> None:
     detector = DetectorConfig(channels=8)
     blocks = ((8, 2), (8, 2), (12, 2), (12, 2))

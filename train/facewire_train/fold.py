@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from facewire_train.model import NORM
+from facewire_train.model import CENTRED, NORM
 
 Weights = list[NDArray[np.float32]]
 
@@ -25,6 +25,7 @@ def folded(model: Any, plain: Any) -> Any:
             weights = model.get_layer(layer.name).get_weights()
             norm = norms.get(layer.name)
             layer.set_weights(weights if norm is None else _absorbed(weights[0], norm, layer))
+    _move_biases(plain, _offset(model))
     return plain
 
 
@@ -43,11 +44,25 @@ def unfolded(plain: Any, normed: Any, images: NDArray[np.float32]) -> Any:
     for layer in normed.layers:
         if layer.weights and layer not in norms:
             layer.set_weights(plain.get_layer(layer.name).get_weights()[: len(layer.weights)])
+    _move_biases(normed, -_offset(normed))
     for norm, name, values in zip(norms, names, maps, strict=True):
         bias = plain.get_layer(name).get_weights()[1]
         mean, variance = (keras.ops.convert_to_numpy(v) for v in keras.ops.moments(values, axes=(0, 1, 2)))
         norm.set_weights([np.sqrt(variance + norm.epsilon), mean, mean - bias, variance])
     return normed
+
+
+def _offset(model: Any) -> float:
+    """Give what a model adds to its last features before the dense layers."""
+    return sum(layer.offset for layer in model.layers if layer.name == CENTRED)
+
+
+def _move_biases(model: Any, offset: float) -> None:
+    """Let the dense layers compute from features what they computed from features + ``offset``."""
+    for layer in model.layers:
+        if offset and isinstance(layer, keras.layers.Dense):
+            kernel, bias = layer.get_weights()
+            layer.set_weights([kernel, bias + offset * kernel.sum(axis=0)])
 
 
 def _absorbed(kernel: NDArray[np.float32], norm: Any, layer: Any) -> Weights:

@@ -20,7 +20,7 @@ from facewire_train.config import TrainConfig, load_config
 from facewire_train.datasets import Dataset, read_dataset
 from facewire_train.detector_task import detector_task
 from facewire_train.fit import RECORD, Task, base_record, fingerprint, fit, read_record, run_folder
-from facewire_train.fold import unfolded
+from facewire_train.fold import folded, unfolded
 from facewire_train.folds import spread, with_fold
 from facewire_train.landmark_task import landmark_task
 from facewire_train.shipped import initial_checkpoint
@@ -98,7 +98,7 @@ def initialised(task: Task, path: Path) -> Task:
     source = {layer.name: layer.get_weights() for layer in load_checkpoint(path).model.layers}
 
     def network(normed: bool) -> Any:
-        model = task.network(False)
+        model = folded(task.network(True), task.network(False))  # a new last layer starts at zero
         taken = [layer for layer in model.layers if _agrees(layer, source.get(layer.name))]
         if not taken:
             raise ModelError(f"{path}: no layer agrees with the configured network; choose the same [model]")
