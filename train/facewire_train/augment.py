@@ -59,10 +59,9 @@ def occlude(image: Image, config: AugmentConfig, rng: np.random.Generator) -> Im
     w, h = (rng.uniform(0.1, 0.45, 2) * size).astype(int)
     x, y = int(rng.integers(-w // 2, size - w // 2)), int(rng.integers(-h // 2, size - h // 2))
     part = image[max(0, y) : y + h, max(0, x) : x + w]
-    colour = rng.integers(0, 256, 3)
-    spread = 40 if rng.random() < 0.3 else 0
-    fill = colour + rng.integers(-spread, spread + 1, part.shape)
-    part[...] = np.clip(fill, 0, 255)
+    part[...] = rng.integers(0, 256, 3)
+    if rng.random() < 0.3:
+        part[...] = np.clip(part + rng.integers(-40, 41, part.shape), 0, 255)
     return image
 
 

@@ -35,7 +35,7 @@ class FitConfig:
     validate_every: int = 5  # epochs
     normed_epochs: int = 10_000  # with batch norms; the rest, if any, runs with them folded, 1.25 times as fast
     clip_norm: float = 1.0  # of the gradient, without batch norms
-    steps_per_epoch: int = 0  # 0: every face once
+    steps_per_epoch: int = 0  # 0: every face as often as `data.shares` says, once without
 
 
 @dataclass(frozen=True, slots=True)

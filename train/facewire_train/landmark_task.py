@@ -38,7 +38,7 @@ class LandmarkEpoch:
     def __init__(self, faces: Faces, config: TrainConfig, epoch: int) -> None:
         self._faces, self._config, self._epoch = faces, config, epoch
         batch = config.fit.batch
-        self._steps = config.fit.steps_per_epoch or max(1, len(faces.regions) // batch)
+        self._steps = config.fit.steps_per_epoch or max(1, round(faces.wanted) // batch)
         self._order = draw(faces.chances, self._steps * batch, np.random.default_rng([config.seed, epoch]))
 
     def __len__(self) -> int:
@@ -61,8 +61,9 @@ class LandmarkEpoch:
         chosen = int(self._order[place])
         region = thinned(faces.regions[chosen], faces.certainty.get(chosen), rng)
         image, points = augment_face(region, faces.rows.mirror, self._config.augment, rng)
-        target[:, :2] = np.nan_to_num(points - faces.plan.mean)
-        target[:, 2] = np.isfinite(points).all(axis=1) * faces.weights
+        known = np.isfinite(points).all(axis=1)
+        target[known, :2] = (points - faces.plan.mean)[known]
+        target[:, 2] = known * faces.weights
         return image, target, np.ones(1, np.float32)
 
 
@@ -72,6 +73,7 @@ class Faces:
 
     regions: Sequence[Region]
     chances: NDArray[np.float64]  # (faces,), sum 1
+    wanted: float  # faces in an epoch: each as often as its set's share says
     off_face: Sequence[NDArray[np.uint8]]
     rows: Rows
     weights: NDArray[np.float32]  # (R,)
@@ -144,7 +146,7 @@ def _faces(config: TrainConfig, datasets: Sequence[Dataset], rows: Rows, plan: C
     chances = np.array(shares) * _hardness(regions, plan) ** config.data.hard
     weights = rows.weights(config.loss.foreign)
     uncertain = {i: known for i, known in enumerate(certainty) if known is not None}
-    return Faces(regions, chances / chances.sum(), crops, rows, weights, plan, uncertain)
+    return Faces(regions, chances / chances.sum(), sum(shares), crops, rows, weights, plan, uncertain)
 
 
 def _hardness(regions: Sequence[Region], plan: CropPlan) -> NDArray[np.float64]:
