@@ -20,7 +20,7 @@ def config() -> TrainConfig:
     return TrainConfig(
         name="tiny",
         model=ModelConfig(width=32, height=32, stem=4, blocks=((8, 2), (8, 1), (12, 2))),
-        fit=FitConfig(epochs=3, batch=8, normed_epochs=1, warmup_epochs=1.0, average=0.9, validate_every=1),
+        fit=FitConfig(epochs=3, batch=8, warmup_epochs=1.0, average=0.9, validate_every=1),
         augment=AugmentConfig(),
         data=DataConfig(negatives=0.2),
     )

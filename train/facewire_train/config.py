@@ -33,8 +33,6 @@ class FitConfig:
     warmup_epochs: float = 3.0
     average: float = 0.998  # momentum of the weights' moving average
     validate_every: int = 5  # epochs
-    normed_epochs: int = 10_000  # with batch norms; the rest, if any, runs with them folded, 1.25 times as fast
-    clip_norm: float = 1.0  # of the gradient, without batch norms
     steps_per_epoch: int = 0  # 0: every face as often as `data.shares` says, once without
 
 

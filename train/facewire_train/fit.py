@@ -117,7 +117,7 @@ def fit(task: Task, config: TrainConfig, folder: Path, record: dict[str, Any]) -
     write_text(folder / CONFIG, to_toml(config))
     write_text(folder / RECORD, json.dumps({**record, "finished": False}, indent=1))
     first = saved_epoch(folder / STATE)
-    model = compiled(task, config.fit, steps, normed=first < config.fit.normed_epochs)
+    model = compiled(task, config.fit, steps)
     if first:
         load_state(folder / STATE, _groups(model))
         log.info("resuming %s after epoch %d of %d", folder, first, config.fit.epochs)
@@ -126,8 +126,6 @@ def fit(task: Task, config: TrainConfig, folder: Path, record: dict[str, Any]) -
         bar = progress.add_task(config.name, total=config.fit.epochs * steps, completed=first * steps, note="")
         for epoch in range(first, config.fit.epochs):
             history.append(_run_epoch(task, model, config.fit, epoch, folder, lambda: progress.advance(bar)))
-            if epoch + 1 == config.fit.normed_epochs < config.fit.epochs:
-                model = folded(model, compiled(task, config.fit, steps, normed=False))
             save_state(folder / STATE, _groups(model), epoch + 1)
             write_text(folder / HISTORY, json.dumps(history, indent=1))
             write_history_csv(history, folder / TABLE)
@@ -145,28 +143,19 @@ def _groups(model: Any) -> dict[str, Any]:
     return {"model": model.variables, "optimizer": model.optimizer.variables}
 
 
-def compiled(task: Task, config: FitConfig, steps: int, normed: bool) -> Any:
-    """Give the model with its optimizer: a linear warm-up, a cosine to zero.
+def compiled(task: Task, config: FitConfig, steps: int) -> Any:
+    """Give the model, with batch norms, and its optimizer: a linear warm-up, a cosine to zero.
 
     Batch norms take 20 % of a step (186 against 233 images/s at 52 MMAC, two AVX2 cores, TensorFlow 2.21, 2026-11-21)
     and are worth it: folded at 60 of 100 epochs, the landmark model ended at 4.19 % on LFPW, with them to the end and
-    fewer images at 4.03 %. After ``normed_epochs`` the model goes on without, with an optimizer of its own.
+    fewer images at 4.03 %.
     """
-    model = task.network(normed)
+    model = task.network(True)
     schedule = WarmCosine(
-        config.learning_rate,
-        warmup=max(1, round(config.warmup_epochs * steps)),
-        total=config.epochs * steps,
-        start=0 if normed else config.normed_epochs * steps,
+        config.learning_rate, warmup=max(1, round(config.warmup_epochs * steps)), total=config.epochs * steps
     )
     # The average is kept inside the train step: read out variable by variable it cost 40 % of the time.
-    optimizer = make_optimizer(
-        config.optimizer,
-        schedule,
-        config.weight_decay,
-        ema_momentum=config.average,
-        global_clipnorm=None if normed else config.clip_norm,
-    )
+    optimizer = make_optimizer(config.optimizer, schedule, config.weight_decay, ema_momentum=config.average)
     # TensorFlow's XLA is six times slower here (15 against 86 images/s, two AVX2 cores, 2026-11-21); JAX needs it.
     jit = keras.backend.backend() == "jax"
     model.compile(optimizer=optimizer, loss=dict(task.losses), loss_weights=dict(task.weights), jit_compile=jit)
@@ -175,23 +164,21 @@ def compiled(task: Task, config: FitConfig, steps: int, normed: bool) -> Any:
 
 
 class WarmCosine(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]  # Keras is not typed
-    """Fall from ``peak`` to zero along a cosine over ``total`` steps, of which the optimizer's first is ``start``;
-    rise linearly over its first ``warmup`` steps.
-    """  # noqa: D205
+    """Fall from ``peak`` to zero along a cosine over ``total`` steps; rise linearly over the first ``warmup`` steps."""
 
-    def __init__(self, peak: float, warmup: int, total: int, start: int) -> None:
-        self._peak, self._warmup, self._total, self._start = peak, warmup, total, start
+    def __init__(self, peak: float, warmup: int, total: int) -> None:
+        self._peak, self._warmup, self._total = peak, warmup, total
 
     def __call__(self, step: Any) -> Any:
         """Give the rate of the optimizer's step ``step``."""
         done = keras.ops.cast(step, "float32")
-        part = keras.ops.minimum((done + self._start) / self._total, 1.0)
+        part = keras.ops.minimum(done / self._total, 1.0)
         rise = keras.ops.minimum((done + 1.0) / self._warmup, 1.0)
         return self._peak * rise * 0.5 * (1.0 + keras.ops.cos(math.pi * part))
 
     def get_config(self) -> dict[str, Any]:
         """Give the constructor's arguments."""
-        return {"peak": self._peak, "warmup": self._warmup, "total": self._total, "start": self._start}
+        return {"peak": self._peak, "warmup": self._warmup, "total": self._total}
 
 
 @contextmanager

@@ -15,7 +15,7 @@ Weights = list[NDArray[np.float32]]
 
 def folded(model: Any, plain: Any) -> Any:
     """Give ``plain``, the same network without batch norms, with the weights that make it compute what ``model``
-    infers; ``model`` may be folded already.
+    infers.
 
     Source: Jacob et al. 2018 (arXiv 1712.05877), section 3.2.
     """  # noqa: D205
