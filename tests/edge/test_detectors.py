@@ -60,7 +60,7 @@ def red_yunet(path: Path) -> Path:
 
 
 def steady_ssd(path: Path, boxes: list[list[float]], scores: list[float]) -> Path:
-    import tensorflow as tf
+    tf = pytest.importorskip("tensorflow", reason="makes the model; a workstation has it")
 
     @tf.function(input_signature=[tf.TensorSpec((1, 60, 80, 3), tf.uint8)])
     def network(image):  # type: ignore[no-untyped-def]
