@@ -160,7 +160,7 @@ def card_from_json(text: str, where: str) -> ModelCard:
         return _checked(_typed(values), where)
     except ModelCardError:
         raise
-    except (FacewireError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError) as error:
+    except (FacewireError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError) as error:
         raise ModelCardError(f"{where}: the card is not valid ({error}); convert the model again") from error
 
 
@@ -178,7 +178,8 @@ def _tail(path: Path, data: bytes) -> tuple[str, int]:
 def _array(values: Any, columns: int = 2) -> NDArray[np.float32] | None:
     if values is None:
         return None
-    array = np.asarray(values, dtype=np.float32)
+    with np.errstate(over="ignore"):  # becomes infinite, and is refused below
+        array = np.asarray(values, dtype=np.float32)
     if array.ndim != 2 or array.shape[1] != columns or not np.isfinite(array).all():
         raise ValueError(f"expected finite rows of {columns}, got shape {array.shape}")
     return array

@@ -108,7 +108,7 @@ def decode(line: str) -> Message | None:
         return Message(_decode(message), str(message["source"]), str(message["schema"]), str(message["model"]))
     except DataError:
         raise
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError) as error:
         raise DataError(f"not a facewire message: {line[:60]!r} ({type(error).__name__}: {error})") from error
 
 
@@ -182,4 +182,8 @@ def _to_pixels(units: Any, width: int, height: int) -> Points:
     points = np.asarray(units, dtype=np.float64)
     if points.ndim != 2 or points.shape[1] != 2:
         raise DataError(f"expected points (N, 2), got shape {points.shape}")
-    return (points * (width, height) - 0.5).astype(np.float32)
+    with np.errstate(over="ignore"):
+        pixels = (points * (width, height) - 0.5).astype(np.float32)
+    if not np.isfinite(pixels).all():
+        raise DataError("expected finite points")
+    return pixels

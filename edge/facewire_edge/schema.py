@@ -85,7 +85,9 @@ def schema_from_dict(values: dict[str, Any], where: str = "schema") -> LandmarkS
             raise UsageError(f"{where}: key {key!r} is missing")
     try:
         return _checked(values, where)
-    except (TypeError, KeyError, AttributeError) as error:
+    except UsageError:
+        raise
+    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
         raise UsageError(f"{where}: a value has the wrong type ({error}); see train/README.md") from error
 
 

@@ -1,4 +1,5 @@
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -68,6 +69,29 @@ def test_other_types_and_unknown_fields_are_skipped() -> None:
 def test_line_that_is_no_message_is_refused(text: str) -> None:
     with pytest.raises(DataError):
         decode(text)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"height": math.inf}, {"t_capture": math.inf}, {"faces": [{}]}, {"frame": []}],
+    ids=lambda change: str(change),
+)
+def test_message_with_an_impossible_value_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(DataError):
+        decode(json.dumps({**json.loads(line(result())), **change}))
+
+
+@pytest.mark.parametrize("point", [[1e300, 0], [math.nan, 0], [0], "x"])
+def test_message_with_a_point_that_is_none_is_refused(point: object) -> None:
+    message = json.loads(line(result(faces=1)))
+    message["faces"][0]["landmarks"][0] = point
+    with pytest.raises(DataError):
+        decode(json.dumps(message))
+
+
+def test_message_nested_without_end_is_refused() -> None:
+    with pytest.raises(DataError, match="not a facewire message"):
+        decode("[" * 100_000)
 
 
 def test_pose_and_openness_are_sent_where_they_are_measured() -> None:

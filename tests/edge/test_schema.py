@@ -56,6 +56,9 @@ def test_there_is_no_map_from_fewer_points_to_more() -> None:
         ({"eye_corners": [0, 7]}, "index 7 is not one of the 2"),
         ({"contours": [{"name": "x"}]}, "wrong type"),
         ({"points5": [[0]]}, "five non-empty lists"),
+        ({"points5": [["x"]]}, "wrong type"),
+        ({"eye_corners": [0, float("inf")]}, "wrong type"),
+        ({"mirror": [[0, 0.5]]}, "wrong type"),
     ],
 )
 def test_schema_that_contradicts_itself_is_refused(change: dict[str, object], words: str) -> None:
