@@ -88,6 +88,8 @@ def _guard(access: Access, bucket: Bucket, heard: Callable[[asyncio.Protocol], N
     async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         if not bucket.take():
             return _refusal(429, "too many requests; try again in a second")
+        if not all(value.isascii() for _, value in request.raw_headers):
+            return _refusal(400, "a header holds more than ASCII")
         if not access.knows_host(request.host):
             return _refusal(403, "this server answers to 127.0.0.1 and localhost")
         if request.path not in OPEN_PATHS and (refusal := _admit(request, access)):
