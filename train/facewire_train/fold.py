@@ -54,7 +54,7 @@ def unfolded(plain: Any, normed: Any, images: NDArray[np.float32]) -> Any:
 
 def _offset(model: Any) -> float:
     """Give what a model adds to its last features before the dense layers."""
-    return sum(layer.offset for layer in model.layers if layer.name == CENTRED)
+    return float(sum(layer.offset for layer in model.layers if layer.name == CENTRED))
 
 
 def _move_biases(model: Any, offset: float) -> None:
