@@ -1,15 +1,17 @@
 """The built-in synthetic faces: same arguments, same face; points where the features are."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from facewire_edge.schema import IBUG68
-from facewire_train import held, skin, synthetic
-from facewire_train.head import Expression, Pose, express, identity, mean_head
+from facewire_train import held, look, person, placing
+from facewire_train.head import Expression, Pose, express, identity, mean_head, project, rotation
 from facewire_train.light import light_of
 from facewire_train.raster import grid_triangles, rasterise
 from facewire_train.stencils import texture_points
+from facewire_train.supersample import SUPERSAMPLING
 from facewire_train.synthetic import SyntheticFace, render, render_clip, render_group
 from facewire_train.wear import NOTHING, Worn, wear_of
 
@@ -74,9 +76,9 @@ def test_subject_right_is_image_left_when_frontal() -> None:
 
 def test_most_faces_turn_less_than_30_degrees_and_none_more_than_the_limit() -> None:
     rng = np.random.default_rng(0)
-    yaw = np.array([synthetic._pose(rng, mean_head(), SIZE).yaw_deg for _ in range(500)])
+    yaw = np.array([placing.pose_of(rng, mean_head(), SIZE).yaw_deg for _ in range(500)])
     assert (np.abs(yaw) < 30).mean() > 0.75
-    assert np.abs(yaw).max() <= synthetic.YAW[1]
+    assert np.abs(yaw).max() <= placing.YAW[1]
     assert np.abs(yaw).max() > 45
 
 
@@ -84,7 +86,7 @@ def test_turning_to_the_right_of_the_image_moves_the_nose_there() -> None:
     head = mean_head()
     for yaw, sign in ((30.0, 1), (-30.0, -1)):
         pose = Pose(yaw, 0, 0, 0, 0, 1)
-        points = synthetic.project(head @ synthetic.rotation(pose).T.astype(np.float32), pose)
+        points = project(head @ rotation(pose).T.astype(np.float32), pose)
         assert sign * (points[30, 0] - points[[0, 16], 0].mean()) > 0.3
 
 
@@ -105,7 +107,7 @@ def test_people_differ_and_keep_lids_and_lips_in_order() -> None:
 def test_drawn_features_lie_at_their_points(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a landmark is seen, the surface drawn there is the texture's place of that landmark."""
     drawn = []
-    monkeypatch.setattr(synthetic, "rasterise", lambda *a: drawn.append(rasterise(*a)) or drawn[-1])
+    monkeypatch.setattr(person, "rasterise", lambda *a: drawn.append(rasterise(*a)) or drawn[-1])
     distances = [_distances(render(2, index, 160), drawn[-1]) for index in range(6)]
     # Drawn pixels are half a pixel apart; the surface is flat between vertices about 1.5 pixels apart.
     assert np.median(np.concatenate(distances)) < 0.4
@@ -117,7 +119,7 @@ def _distances(face: SyntheticFace, seen: object) -> np.ndarray:
     texture = np.full((h * w, 2), 1e6, np.float32)
     texture[seen.pixels] = seen.values[:, :2]
     ys, xs = np.mgrid[0:h, 0:w]
-    places = (np.stack([xs, ys], axis=2).reshape(-1, 2) + 0.5) / synthetic.SUPERSAMPLING - 0.5
+    places = (np.stack([xs, ys], axis=2).reshape(-1, 2) + 0.5) / SUPERSAMPLING - 0.5
     found = [
         np.linalg.norm(places[np.abs(texture - texture_points()[k]).sum(axis=1).argmin()] - face.points[k])
         for k in range(17, 68)
@@ -130,11 +132,9 @@ def test_points_on_the_far_side_of_a_turned_head_are_hidden() -> None:
     head = mean_head()
     pose = Pose(55, 0, 0, 80, 80, 40)
     picture = np.zeros((320, 320, 3), np.float32)
-    look = synthetic.replace(
-        synthetic.look_of(np.random.default_rng(1)), head=head, style="bald", glasses=0.0, worn=NOTHING
-    )
+    someone = replace(look.look_of(np.random.default_rng(1)), head=head, style="bald", glasses=0.0, worn=NOTHING)
     light = light_of(np.random.default_rng(1))
-    _, visible, _ = synthetic._draw(picture, look, head, pose, light, np.zeros(2))
+    _, visible, _ = person.draw_person(picture, someone, head, pose, light, np.zeros(2))
     assert visible[[36, 37, 38, 39]].all()
     assert not visible[45]
 
@@ -156,7 +156,7 @@ def test_what_is_worn_hides_points_and_moves_none(
 
 
 def _render_wearing(monkeypatch: pytest.MonkeyPatch, worn: Worn) -> SyntheticFace:
-    monkeypatch.setattr(skin, "wear_of", lambda rng: worn)
+    monkeypatch.setattr(look, "wear_of", lambda rng: worn)
     return render(1, 2, SIZE)  # who has no beard and no cap of her own
 
 

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from facewire_train.hair import hair_cover
 from facewire_train.head import (
     CENTRE,
     LATITUDES,
@@ -20,8 +21,9 @@ from facewire_train.head import (
     rotation,
     row_of,
 )
+from facewire_train.look import Look
 from facewire_train.raster import Places, grid_triangles
-from facewire_train.skin import CLOTH_ROWS, Look, hair_cover
+from facewire_train.skin import CLOTH_ROWS
 from facewire_train.stencils import CELL, COLUMNS, FACE_ROWS
 from facewire_train.wear import Worn, brim, headwear_cover, lifted
 

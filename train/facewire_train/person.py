@@ -1,0 +1,70 @@
+"""Draw a person into a picture: mesh, texture and light come together; say which landmarks are seen."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from facewire_train.body import Mesh, build
+from facewire_train.glasses import draw_glasses
+from facewire_train.head import Pose, controls, jaw_lines, outline_jaw, project, rotation
+from facewire_train.light import Light, highlight, shade
+from facewire_train.look import Look
+from facewire_train.paint import Picture, Points
+from facewire_train.raster import Seen, rasterise
+from facewire_train.skin import paint_face
+from facewire_train.supersample import enlarged, values_at
+from facewire_train.wear import hides
+
+NEAR = 0.12  # half jaw widths that a landmark may lie below the drawn surface and still be seen
+
+
+def draw_person(
+    picture: Picture, look: Look, head: NDArray[np.float32], pose: Pose, light: Light, gaze: NDArray[np.float64]
+) -> tuple[Points, NDArray[np.bool_], NDArray[np.bool_]]:
+    """Draw a person into the supersampled ``picture``.
+
+    Give the landmarks in final pixels, which of them are seen (68,), and where the person is drawn (H, W).
+    """
+    mesh = build(look, head, pose)
+    h, w = picture.shape[:2]
+    attributes = np.column_stack([mesh.texture, _lit(mesh, light)])
+    xy = enlarged(project(mesh.places, pose))
+    seen = rasterise(xy, mesh.places[:, 2], attributes, mesh.triangles, mesh.two_sided, (h, w))
+    colours = _textured(paint_face(look, head, gaze), seen.values)
+    colours *= seen.values[:, 2:5]
+    colours += seen.values[:, 5:6]
+    picture.reshape(-1, 3)[seen.pixels] = colours
+    turn = rotation(pose).T.astype(np.float32)
+    points = project(head @ turn, pose)
+    lines = project(jaw_lines().through(controls(head)) @ turn, pose)
+    points = outline_jaw(points, lines, pose)
+    if look.glasses:
+        draw_glasses(picture, look, head, pose)
+    return points, _seen(points, head @ turn, seen) & ~hides(look.worn), seen.depth > -np.inf
+
+
+def _textured(texture: Picture, values: NDArray[np.float32]) -> Picture:
+    """Give the texture's colours (P, 3) where the pixels say."""
+    side = 4096  # OpenCV remaps pictures of less than 32,768 rows: fold the list
+    padded = np.zeros((-(-len(values) // side) * side, 2), np.float32)
+    padded[: len(values)] = values[:, :2]
+    folded = padded.reshape(-1, side, 2)
+    colours = cv2.remap(texture, folded, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(colours, np.float32).reshape(-1, 3)[: len(values)]
+
+
+def _lit(mesh: Mesh, light: Light) -> NDArray[np.float32]:
+    """Give each vertex's shade by colour, then its highlight (V, 4)."""
+    normals = np.where(mesh.normals[:, 2:] < -0.2, -mesh.normals, mesh.normals)  # the inside of hair and clothes
+    scale = shade(normals, light) * mesh.openness[:, None]
+    return np.column_stack([scale, highlight(normals, light)]).astype(np.float32)
+
+
+def _seen(points: Points, turned: NDArray[np.float32], seen: Seen) -> NDArray[np.bool_]:
+    """Say which landmarks (68,) nothing of the person covers; the jaw's lie on the outline."""
+    drawn = values_at(seen.depth, points)
+    visible = turned[:, 2] > drawn - NEAR
+    visible[:17] = True
+    return np.asarray(visible, dtype=np.bool_)
