@@ -10,9 +10,9 @@ from facewire_train import held, look, person, placing
 from facewire_train.head import Expression, Pose, express, identity, mean_head, project, rotation
 from facewire_train.light import light_of
 from facewire_train.raster import grid_triangles, rasterise
-from facewire_train.stencils import texture_points
 from facewire_train.supersample import SUPERSAMPLING
 from facewire_train.synthetic import SyntheticFace, render, render_clip, render_group
+from facewire_train.texture import FINE, texture_points
 from facewire_train.wear import NOTHING, Worn, wear_of
 
 SIZE = 128
@@ -134,7 +134,7 @@ def test_points_on_the_far_side_of_a_turned_head_are_hidden() -> None:
     picture = np.zeros((320, 320, 3), np.float32)
     someone = replace(look.look_of(np.random.default_rng(1)), head=head, style="bald", glasses=0.0, worn=NOTHING)
     light = light_of(np.random.default_rng(1))
-    _, visible, _ = person.draw_person(picture, someone, head, pose, light, np.zeros(2))
+    _, visible, _ = person.draw_person(picture, someone, head, pose, light, np.zeros(2), FINE)
     assert visible[[36, 37, 38, 39]].all()
     assert not visible[45]
 

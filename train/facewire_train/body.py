@@ -23,8 +23,7 @@ from facewire_train.head import (
 )
 from facewire_train.look import Look
 from facewire_train.raster import Places, grid_triangles
-from facewire_train.skin import CLOTH_ROWS
-from facewire_train.stencils import CELL, COLUMNS, FACE_ROWS
+from facewire_train.texture import CELL, CLOTH_CELLS, FACE_HEIGHT, FINE, WIDTH
 from facewire_train.wear import Worn, brim, headwear_cover, lifted
 
 Array = NDArray[np.float32]
@@ -53,7 +52,7 @@ class Mesh(NamedTuple):
 
     places: Array  # (V, 3) turned, half jaw widths
     normals: Array  # (V, 3)
-    texture: Array  # (V, 2) texture pixels
+    texture: Array  # (V, 2) texture units
     openness: Array  # (V,) 1 in the open, less in a hollow
     triangles: Places  # (T, 3)
     two_sided: NDArray[np.bool_]  # (T,)
@@ -135,9 +134,9 @@ def _head(look: Look, head: Array) -> _Part:
     normals = _normals(places)
     raised = lifted(places, normals, look.worn)
     openness = _openness(raised)
-    cover = hair_cover(look)[::CELL, ::CELL]
+    cover = hair_cover(look, 1)
     if look.worn.headwear:
-        cover = cover * (1 - headwear_cover(look.worn.headwear)[::CELL, ::CELL])  # hair lies flat under it
+        cover = cover * (1 - headwear_cover(look.worn.headwear, FINE)[::FINE, ::FINE])  # hair lies flat under it
     lumps = np.random.default_rng(look.texture + 2).normal(1, 0.12, (ROWS, COLS))
     thickness = cv2.GaussianBlur((cover * lumps).astype(np.float32), (0, 0), 0.8) * look.hair_thickness
     return _Part(raised + normals * np.asarray(thickness)[..., None], _head_texture(), openness, False)
@@ -192,8 +191,8 @@ def _neck(turn: NDArray[np.float64], body: NDArray[np.float64]) -> _Part:
     share = np.linspace(0, 1, NECK_ROWS)[:, None, None]
     places = top + share * (bottom - top)
     texture = np.empty((NECK_ROWS, RING, 2), np.float32)
-    texture[..., 0] = COLUMNS / 2 + np.linspace(-60, 60, RING)
-    texture[..., 1] = FACE_ROWS - 2 - np.linspace(0, 6, NECK_ROWS)[:, None]
+    texture[..., 0] = (WIDTH + 1) / 2 + np.linspace(-60, 60, RING)
+    texture[..., 1] = FACE_HEIGHT - 1 - np.linspace(0, 6, NECK_ROWS)[:, None]
     shade = np.broadcast_to(0.5 + 0.4 * share[..., 0], (NECK_ROWS, RING))
     return _Part(places.astype(np.float32), texture, shade.astype(np.float32), False)
 
@@ -201,8 +200,8 @@ def _neck(turn: NDArray[np.float64], body: NDArray[np.float64]) -> _Part:
 def _shoulders(body: NDArray[np.float64]) -> _Part:
     places = np.stack([_ring(y, w, d, -1.45) for y, w, d in SHOULDERS]) @ body.T
     texture = np.empty((len(SHOULDERS), RING, 2), np.float32)
-    texture[..., 0] = np.linspace(0, COLUMNS - 1, RING)
-    texture[:-1, :, 1] = FACE_ROWS + 1 + np.linspace(0, CLOTH_ROWS - 3, len(SHOULDERS) - 1)[:, None]
+    texture[..., 0] = np.linspace(0, WIDTH, RING)
+    texture[:-1, :, 1] = FACE_HEIGHT + 2 + np.linspace(0, CLOTH_CELLS * CELL - 3, len(SHOULDERS) - 1)[:, None]
     texture[-1, :, 1] = texture[-2, :, 1]  # plain where only a small person in a large picture shows it
     return _Part(places.astype(np.float32), texture, np.ones(texture.shape[:2], np.float32), True)
 

@@ -15,24 +15,32 @@ from facewire_train.paint import Picture, Points
 from facewire_train.raster import Seen, rasterise
 from facewire_train.skin import paint_face
 from facewire_train.supersample import enlarged, values_at
+from facewire_train.texture import CELL
 from facewire_train.wear import hides
 
 NEAR = 0.12  # half jaw widths that a landmark may lie below the drawn surface and still be seen
 
 
 def draw_person(
-    picture: Picture, look: Look, head: NDArray[np.float32], pose: Pose, light: Light, gaze: NDArray[np.float64]
+    picture: Picture,
+    look: Look,
+    head: NDArray[np.float32],
+    pose: Pose,
+    light: Light,
+    gaze: NDArray[np.float64],
+    cell: int,
 ) -> tuple[Points, NDArray[np.bool_], NDArray[np.bool_]]:
     """Draw a person into the supersampled ``picture``.
 
-    Give the landmarks in final pixels, which of them are seen (68,), and where the person is drawn (H, W).
+    ``cell`` is the fineness of the texture, pixels a grid cell. Give the landmarks in final pixels, which of them
+    are seen (68,), and where the person is drawn (H, W).
     """
     mesh = build(look, head, pose)
     h, w = picture.shape[:2]
     attributes = np.column_stack([mesh.texture, _lit(mesh, light)])
     xy = enlarged(project(mesh.places, pose))
     seen = rasterise(xy, mesh.places[:, 2], attributes, mesh.triangles, mesh.two_sided, (h, w))
-    colours = _textured(paint_face(look, head, gaze), seen.values)
+    colours = _textured(paint_face(look, head, gaze, cell), seen.values[:, :2] * np.float32(cell / CELL))
     colours *= seen.values[:, 2:5]
     colours += seen.values[:, 5:6]
     picture.reshape(-1, 3)[seen.pixels] = colours
@@ -45,14 +53,14 @@ def draw_person(
     return points, _seen(points, head @ turn, seen) & ~hides(look.worn), seen.depth > -np.inf
 
 
-def _textured(texture: Picture, values: NDArray[np.float32]) -> Picture:
-    """Give the texture's colours (P, 3) where the pixels say."""
+def _textured(texture: Picture, places: Points) -> Picture:
+    """Give the texture's colours (P, 3) at its pixels ``places`` (P, 2)."""
     side = 4096  # OpenCV remaps pictures of less than 32,768 rows: fold the list
-    padded = np.zeros((-(-len(values) // side) * side, 2), np.float32)
-    padded[: len(values)] = values[:, :2]
+    padded = np.zeros((-(-len(places) // side) * side, 2), np.float32)
+    padded[: len(places)] = places
     folded = padded.reshape(-1, side, 2)
     colours = cv2.remap(texture, folded, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(colours, np.float32).reshape(-1, 3)[: len(values)]
+    return np.asarray(colours, np.float32).reshape(-1, 3)[: len(places)]
 
 
 def _lit(mesh: Mesh, light: Light) -> NDArray[np.float32]:

@@ -8,23 +8,22 @@ from numpy.typing import NDArray
 
 from facewire_train import stencils
 from facewire_train.features import paint_eye, paint_mouth, paint_nose
-from facewire_train.hair import hair_cover, paint_beard, paint_brows, paint_hair
+from facewire_train.hair import paint_beard, paint_brows, paint_hair
 from facewire_train.look import Look
-from facewire_train.paint import Picture, Points, fill, lay, noise
-from facewire_train.stencils import COLUMNS, FACE_ROWS, disc, texture_points
+from facewire_train.paint import Picture, lay, noise
+from facewire_train.texture import CLOTH_CELLS, Sheet, disc, face_shape, texture_points
 from facewire_train.wear import paint_headwear, paint_mask
 
-CLOTH_ROWS = 40  # below the head's: the clothes
 
-
-def paint_face(look: Look, head: NDArray[np.float32], gaze: NDArray[np.float64]) -> Picture:
-    """Give the texture (FACE_ROWS + CLOTH_ROWS, COLUMNS, 3) of a face whose landmarks lie at ``head`` (68, 3)."""
+def paint_face(look: Look, head: NDArray[np.float32], gaze: NDArray[np.float64], cell: int) -> Picture:
+    """Give the texture of a face whose landmarks lie at ``head`` (68, 3), the clothes below it."""
     rng = np.random.default_rng(look.texture)
     p = texture_points()
-    picture = np.empty((FACE_ROWS + CLOTH_ROWS, COLUMNS, 3), np.float32)
-    _clothes(picture[FACE_ROWS:], look, rng)
-    face = picture[:FACE_ROWS]
-    _skin(face, p, look, rng)
+    rows, columns = face_shape(cell)
+    picture = np.empty((rows + CLOTH_CELLS * cell, columns, 3), np.float32)
+    _clothes(Sheet(picture[rows:], cell), look, rng)
+    face = Sheet(picture[:rows], cell)
+    _skin(face, look, rng)
     paint_beard(face, look, rng)
     _wrinkles(face, look)
     paint_nose(face, look)
@@ -34,42 +33,44 @@ def paint_face(look: Look, head: NDArray[np.float32], gaze: NDArray[np.float64])
     paint_brows(face, p, look, rng)
     paint_mask(face, look.worn, rng)
     if look.style != "bald":
-        paint_hair(face, hair_cover(look), look, rng)
+        paint_hair(face, look, rng)
     paint_headwear(face, look.worn, rng)
     return picture
 
 
-def _clothes(cloth: Picture, look: Look, rng: np.random.Generator) -> None:
+def _clothes(sheet: Sheet, look: Look, rng: np.random.Generator) -> None:
+    cloth = sheet.pixels
     cloth[:] = look.clothes
     pattern = rng.integers(4)
     if pattern == 0:
-        cloth[:, :: int(rng.integers(12, 30))] = rng.uniform(0, 255, 3)
+        cloth[:, :: round(int(rng.integers(12, 30)) * sheet.scale)] = rng.uniform(0, 255, 3)
     elif pattern == 1:
-        cloth[:: int(rng.integers(5, 12))] *= np.float32(0.6)
-    cloth *= (1 + 0.08 * noise(rng, (4, 20), CLOTH_ROWS, COLUMNS))[..., None]
-    cloth[: int(rng.integers(0, 8))] *= np.float32(rng.uniform(0.5, 1.3))  # a collar
+        cloth[:: round(int(rng.integers(5, 12)) * sheet.scale)] *= np.float32(0.6)
+    cloth *= (1 + 0.08 * noise(rng, (4, 20), *cloth.shape[:2]))[..., None]
+    cloth[: round(int(rng.integers(0, 8)) * sheet.scale)] *= np.float32(rng.uniform(0.5, 1.3))  # a collar
 
 
-def _skin(face: Picture, p: Points, look: Look, rng: np.random.Generator) -> None:
-    tone = 0.03 * noise(rng, (10, 14), FACE_ROWS, COLUMNS)
-    tone += 0.035 * noise(rng, (130, 180), FACE_ROWS, COLUMNS)
+def _skin(sheet: Sheet, look: Look, rng: np.random.Generator) -> None:
+    face, cell, p = sheet.pixels, sheet.cell, texture_points()
+    tone = 0.03 * noise(rng, (10, 14), *face.shape[:2])
+    tone += 0.035 * noise(rng, (130, 180), *face.shape[:2])
     cv2.merge([np.float32(channel) + tone * np.float32(channel) for channel in look.skin], face)
     red, dark = look.skin * [1.04, 0.84, 0.82], look.skin * [0.72, 0.66, 0.66]
     warmth = float(rng.uniform(0.15, 0.6))
-    for eye in stencils.eye_sockets():
+    for eye in stencils.eye_sockets(cell):
         lay(face, eye.cheek, red, warmth)
         lay(face, eye.bag, dark, 0.3)
         lay(face, eye.socket, dark, 0.1 + 0.35 * look.makeup * float(rng.random()))
-    lay(face, stencils.tip_of_nose(), red, warmth)
+    lay(face, stencils.tip_of_nose(cell), red, warmth)
     for _ in range(int(rng.integers(0, 4) ** 3)):  # moles and freckles
         spot = rng.uniform(p[:17].min(axis=0), p[:17].max(axis=0)).astype(np.float32)
-        fill(face, disc(spot, 1.5, 1.5), look.skin * 0.6, 0.6, float(rng.uniform(0.1, 0.6)))
+        sheet.fill(disc(spot, 1.5, 1.5), look.skin * 0.6, 0.6, float(rng.uniform(0.1, 0.6)))
 
 
-def _wrinkles(face: Picture, look: Look) -> None:
+def _wrinkles(sheet: Sheet, look: Look) -> None:
     dark = look.skin * 0.55
-    for fold in stencils.folds():
-        lay(face, fold, dark, 0.15 + 0.35 * look.wrinkles)
+    for fold in stencils.folds(sheet.cell):
+        lay(sheet.pixels, fold, dark, 0.15 + 0.35 * look.wrinkles)
     if look.wrinkles > 0.4:
-        for wrinkle in stencils.forehead_lines():
-            lay(face, wrinkle, dark, 0.3 * look.wrinkles)
+        for wrinkle in stencils.forehead_lines(sheet.cell):
+            lay(sheet.pixels, wrinkle, dark, 0.3 * look.wrinkles)

@@ -17,6 +17,7 @@ from facewire_train.paint import Points
 from facewire_train.person import draw_person
 from facewire_train.placing import placed, pose_of, seats, turn_of
 from facewire_train.supersample import enlarged, shrunk, upscaled, values_at
+from facewire_train.texture import FINE, pixels_a_cell
 from facewire_train.wear import NOTHING
 
 GROUP = 2  # the number of a group among a picture's generators
@@ -47,7 +48,7 @@ def render(seed: int, index: int, size_px: int = 160) -> SyntheticFace:
     pose = pose_of(rng, head, size_px)
     gaze = rng.uniform(-1, 1, 2) * rng.random()
     picture = upscaled(background(rng, size_px, size_px))
-    points, visible, _ = draw_person(picture, look, head, pose, light, gaze)
+    points, visible, _ = draw_person(picture, look, head, pose, light, gaze, pixels_a_cell(pose.scale))
     visible &= ~occlude(picture, enlarged(points), rng)
     visible &= ~hold(picture, enlarged(points), look.skin, light, np.random.default_rng([seed, index, HANDS]))
     small = shrunk(picture, size_px, size_px)
@@ -62,7 +63,8 @@ def render_group(seed: int, index: int, size_px: int, most: int) -> list[Synthet
     for side, middle in seats(rng, size_px, int(rng.integers(1, most + 1))):
         look = look_of(rng)
         head, gaze = express(look.head, expression_of(rng)), rng.uniform(-1, 1, 2) * rng.random()
-        points, visible, body = draw_person(picture, look, head, placed(turn_of(rng), head, side, middle), light, gaze)
+        pose = placed(turn_of(rng), head, side, middle)
+        points, visible, body = draw_person(picture, look, head, pose, light, gaze, pixels_a_cell(pose.scale))
         labels = [(p, v & ~values_at(body, p)) for p, v in labels]  # who comes later stands before the others
         labels.append((points, visible & _inside(points, size_px, size_px)))
     image = photograph(shrunk(picture, size_px, size_px), rng)
@@ -79,7 +81,7 @@ def render_clip(seed: int, frames: int, width: int, height: int) -> Iterator[Syn
         picture = backdrop.copy()
         gaze = np.array([0.6 * np.sin(2 * t), 0.0])
         head = express(look.head, _talking(number, t))
-        points, visible, _ = draw_person(picture, look, head, _moving(t, width, height), light, gaze)
+        points, visible, _ = draw_person(picture, look, head, _moving(t, width, height), light, gaze, FINE)
         noise = np.random.default_rng([seed, number]).normal(0, 2, (height, width, 1))
         image = np.clip(shrunk(picture, width, height) + noise, 0, 255).astype(np.uint8)
         yield SyntheticFace(image, points, visible & _inside(points, width, height))

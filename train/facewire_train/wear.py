@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewire_train.head import LATITUDES, LONGITUDES, column_of, row_of
-from facewire_train.paint import Colour, Picture, Points, blend, line, mask_of, noise
-from facewire_train.stencils import CELL, COLUMNS, FACE_ROWS, texture_points
+from facewire_train.paint import Colour, Picture, Points, blend, mask_of, noise
+from facewire_train.texture import CELL, FINE, Sheet, face_shape, latitudes, longitudes, texture_points
 
 Array = NDArray[np.float32]
 
@@ -64,19 +64,19 @@ def hides(worn: Worn) -> NDArray[np.bool_]:
     """Say which landmarks (68,) lie under what is worn, whatever the pose."""
     x, y = np.round(texture_points()).astype(int).T
     hidden = np.zeros(len(x), np.bool_)
-    for cover in covers(worn):
+    for cover in covers(worn, CELL):
         hidden |= cover[y, x] > 0.5
     return hidden
 
 
-def covers(worn: Worn) -> list[Array]:
-    """Give the covers (FACE_ROWS, COLUMNS), 0 to 1, of all that is worn."""
-    mask = [mask_cover()] if worn.mask is not None else []
-    return mask + ([headwear_cover(worn.headwear)] if worn.headwear else [])
+def covers(worn: Worn, cell: int) -> list[Array]:
+    """Give the covers (rows, columns), 0 to 1, of all that is worn, at ``cell`` places a grid cell."""
+    mask = [mask_cover(cell)] if worn.mask is not None else []
+    return mask + ([headwear_cover(worn.headwear, cell)] if worn.headwear else [])
 
 
 @cache
-def mask_cover() -> Array:
+def mask_cover(cell: int) -> Array:
     """Give a medical mask's cover: from the bridge of the nose to below the chin; not to be written to."""
     p = texture_points()
     right = [p[28] + [-5, 3], 0.5 * p[28] + 0.5 * p[2] + [4, -6], p[2] + [6, 4], p[3] + [-1, 0], p[4] + [-3, 4]]
@@ -84,17 +84,19 @@ def mask_cover() -> Array:
     left = [p[28] + [5, 3], 0.5 * p[28] + 0.5 * p[14] + [-4, -6], p[14] + [-6, 4], p[13] + [1, 0], p[12] + [3, 4]]
     left += [p[11] + [3, 10], p[10] + [2, 14]]
     area = np.array([*right, p[8] + [0, 16], *left[::-1]], np.float32)
-    return mask_of((FACE_ROWS, COLUMNS), area, 0.8)
+    return _cover(cell, area, 0.8)
+
+
+def _cover(cell: int, area: Points, soft: float) -> Array:
+    return mask_of(face_shape(cell), area * np.float32(cell / CELL), soft * cell / CELL)
 
 
 @cache
-def headwear_cover(kind: str) -> Array:
+def headwear_cover(kind: str, cell: int) -> Array:
     """Give the cover of a kind of ``HEADWEAR``; not to be written to."""
     if kind == "scarf":
-        return np.asarray(1 - mask_of((FACE_ROWS, COLUMNS), _opening(), 1.0), dtype=np.float32)
-    latitude = np.interp(np.arange(FACE_ROWS) / CELL, np.arange(len(LATITUDES)), LATITUDES)[:, None]
-    longitude = np.interp(np.arange(COLUMNS) / CELL, np.arange(len(LONGITUDES)), LONGITUDES)
-    return np.asarray(np.clip((latitude - _rim(longitude)) / 2 + 0.5, 0, 1), dtype=np.float32)
+        return np.asarray(1 - _cover(cell, _opening(), 1.0), dtype=np.float32)
+    return np.asarray(np.clip((latitudes(cell)[:, None] - _rim(longitudes(cell))) / 2 + 0.5, 0, 1), dtype=np.float32)
 
 
 def _rim(longitude: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -111,30 +113,30 @@ def _opening() -> Points:
     return np.array([*jaw, *left, *right[::-1]], np.float32)
 
 
-def paint_mask(face: Picture, worn: Worn, rng: np.random.Generator) -> None:
+def paint_mask(sheet: Sheet, worn: Worn, rng: np.random.Generator) -> None:
     """Paint a pleated mask and its straps to the ears, in place."""
     if worn.mask is None:
         return
     p = texture_points()
     for start, side, level in ((2, -1, -4), (4, -1, -22), (14, 1, -4), (12, 1, -22)):
         ear = np.array([column_of(np.array(side * 80.0)), row_of(np.array(float(level)))]) * CELL
-        line(face, np.linspace(p[start], ear, 5).astype(np.float32), worn.mask * 0.9, 4.5)
-    row = (np.arange(FACE_ROWS) - p[29, 1]) / (p[8, 1] - p[29, 1])  # 0 at the nose, 1 at the chin
+        sheet.line(np.linspace(p[start], ear, 5).astype(np.float32), worn.mask * 0.9, 4.5)
+    rows, columns = face_shape(sheet.cell)
+    row = (np.arange(rows) / sheet.scale - p[29, 1]) / (p[8, 1] - p[29, 1])  # 0 at the nose, 1 at the chin
     pleats = sum(np.exp(-(((row - at) / 0.025) ** 2)) for at in (0.3, 0.5, 0.7))
-    _cloth(
-        face, mask_cover(), worn.mask, (1 - 0.22 * pleats)[:, None] + 0.03 * noise(rng, (20, 30), FACE_ROWS, COLUMNS)
-    )
+    tone = (1 - 0.22 * pleats)[:, None] + 0.03 * noise(rng, (20, 30), rows, columns)
+    _cloth(sheet.pixels, mask_cover(sheet.cell), worn.mask, tone)
 
 
-def paint_headwear(face: Picture, worn: Worn, rng: np.random.Generator) -> None:
+def paint_headwear(sheet: Sheet, worn: Worn, rng: np.random.Generator) -> None:
     """Paint a hat or a scarf and its shadow, in place."""
     if not worn.headwear:
         return
-    cover = headwear_cover(worn.headwear)
-    reach = 15 if worn.headwear == "scarf" else 61
-    blend(face, np.asarray(cv2.stackBlur(cover, (1, reach)), np.float32) * np.float32(SHADOW), np.zeros(3))
+    cover = headwear_cover(worn.headwear, sheet.cell)
+    reach = 2 * round((7 if worn.headwear == "scarf" else 30) * sheet.scale) + 1
+    blend(sheet.pixels, np.asarray(cv2.stackBlur(cover, (1, reach)), np.float32) * np.float32(SHADOW), np.zeros(3))
     grain = (14, 60) if worn.headwear == "scarf" else (60, 90)
-    _cloth(face, cover, worn.cloth, 1 + 0.05 * noise(rng, grain, FACE_ROWS, COLUMNS))
+    _cloth(sheet.pixels, cover, worn.cloth, 1 + 0.05 * noise(rng, grain, *cover.shape))
 
 
 def _cloth(face: Picture, cover: Array, colour: Colour, tone: NDArray[np.floating]) -> None:
@@ -145,11 +147,11 @@ def _cloth(face: Picture, cover: Array, colour: Colour, tone: NDArray[np.floatin
 def lifted(places: Array, normals: Array, worn: Worn) -> Array:
     """Give the head's grid (rows, columns, 3) with what is worn upon it."""
     if worn.mask is not None:
-        cover = mask_cover()[::CELL, ::CELL, None]
+        cover = mask_cover(FINE)[::FINE, ::FINE, None]
         stiff = np.asarray(cv2.GaussianBlur(places, (0, 0), MASK_STIFFNESS), np.float32)
         places = np.asarray(places + cover * (stiff + MASK_LIFT * normals - places), dtype=np.float32)
     if worn.headwear:
-        cover = headwear_cover(worn.headwear)[::CELL, ::CELL, None]
+        cover = headwear_cover(worn.headwear, FINE)[::FINE, ::FINE, None]
         top = np.clip(LATITUDES / 90, 0, 1)[:, None, None].astype(np.float32)
         rise = np.float32(THICKNESS[worn.headwear]) + np.float32(CROWN[worn.headwear]) * top
         places = np.asarray(places + cover * normals * rise, dtype=np.float32)
