@@ -117,7 +117,7 @@ def test_drawn_features_lie_at_their_points(monkeypatch: pytest.MonkeyPatch) -> 
 def _distances(face: SyntheticFace, seen: object) -> np.ndarray:
     h, w = seen.depth.shape
     texture = np.full((h * w, 2), 1e6, np.float32)
-    texture[seen.pixels] = seen.values[:, :2]
+    texture[seen.pixels] = seen.values[:2].T
     ys, xs = np.mgrid[0:h, 0:w]
     places = (np.stack([xs, ys], axis=2).reshape(-1, 2) + 0.5) / SUPERSAMPLING - 0.5
     found = [
@@ -210,16 +210,16 @@ def test_clip_moves_smoothly_and_blinks() -> None:
 def test_nearer_triangle_hides_the_farther() -> None:
     square = np.array([[0, 0], [8, 0], [0, 8], [8, 8]], np.float32)
     xy, depth = np.concatenate([square, square]), np.repeat(np.array([1, 2], np.float32), 4)
-    triangles = np.concatenate([grid_triangles(2, 2), grid_triangles(2, 2, first=4)])
-    colour = np.repeat(np.array([[10], [20]], np.float32), 4, axis=0)
-    seen = rasterise(xy, depth, colour, triangles, np.zeros(len(triangles), bool), (9, 9))
+    triangles = np.concatenate([grid_triangles(2, 2), grid_triangles(2, 2, first=4)], axis=1)
+    colour = np.repeat(np.array([[10, 20]], np.float32), 4, axis=1)
+    seen = rasterise(xy, depth, colour, triangles, np.zeros(triangles.shape[1], bool), (9, 9))
     assert len(seen.pixels) == 81
     assert np.allclose(seen.values, 20)
 
 
 def test_triangle_that_faces_away_is_drawn_only_when_two_sided() -> None:
     xy = np.array([[0, 0], [0, 8], [8, 0]], np.float32)
-    rest = np.ones(3, np.float32), np.ones((3, 1), np.float32), np.array([[0, 1, 2]], np.int32)
+    rest = np.ones(3, np.float32), np.ones((1, 3), np.float32), np.array([[0], [1], [2]])
     assert len(rasterise(xy, *rest, np.array([False]), (9, 9)).pixels) == 0
     assert len(rasterise(xy, *rest, np.array([True]), (9, 9)).pixels) == 45
 

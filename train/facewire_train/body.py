@@ -54,7 +54,7 @@ class Mesh(NamedTuple):
     normals: Array  # (V, 3)
     texture: Array  # (V, 2) texture units
     openness: Array  # (V,) 1 in the open, less in a hollow
-    triangles: Places  # (T, 3)
+    triangles: Places  # (3, T)
     two_sided: NDArray[np.bool_]  # (T,)
 
 
@@ -103,13 +103,13 @@ def _joined(parts: list[_Part]) -> Mesh:
 
 @cache
 def _triangles(grids: tuple[tuple[tuple[int, ...], bool], ...]) -> tuple[Places, NDArray[np.bool_]]:
-    """Give triangles (T, 3) and two-sidedness (T,) of grids (rows, columns) in a row; not to be written to."""
+    """Give triangles (3, T) and two-sidedness (T,) of grids (rows, columns) in a row; not to be written to."""
     triangles, sided, first = [], [], 0
     for (rows, columns), two_sided in grids:
         triangles.append(grid_triangles(rows, columns, first))
-        sided.append(np.full(len(triangles[-1]), two_sided))
+        sided.append(np.full(triangles[-1].shape[1], two_sided))
         first += rows * columns
-    return np.concatenate(triangles), np.concatenate(sided)
+    return np.concatenate(triangles, axis=1), np.concatenate(sided)
 
 
 def _normals(places: Array) -> Array:

@@ -37,12 +37,12 @@ def draw_person(
     """
     mesh = build(look, head, pose)
     h, w = picture.shape[:2]
-    attributes = np.column_stack([mesh.texture, _lit(mesh, light)])
+    attributes = np.concatenate([mesh.texture.T, _lit(mesh, light)])
     xy = enlarged(project(mesh.places, pose))
     seen = rasterise(xy, mesh.places[:, 2], attributes, mesh.triangles, mesh.two_sided, (h, w))
-    colours = _textured(paint_face(look, head, gaze, cell), seen.values[:, :2] * np.float32(cell / CELL))
-    colours *= seen.values[:, 2:5]
-    colours += seen.values[:, 5:6]
+    colours = _textured(paint_face(look, head, gaze, cell), seen.values[:2] * np.float32(cell / CELL))
+    colours *= _pixels(seen.values[2:5])
+    colours += _pixels(seen.values[[5, 5, 5]])
     picture.reshape(-1, 3)[seen.pixels] = colours
     turn = rotation(pose).T.astype(np.float32)
     points = project(head @ turn, pose)
@@ -53,21 +53,27 @@ def draw_person(
     return points, _seen(points, head @ turn, seen) & ~hides(look.worn), seen.depth > -np.inf
 
 
-def _textured(texture: Picture, places: Points) -> Picture:
-    """Give the texture's colours (P, 3) at its pixels ``places`` (P, 2)."""
+def _textured(texture: Picture, places: NDArray[np.float32]) -> Picture:
+    """Give the texture's colours (P, 3) at ``places`` (2, P), x and y in its pixels."""
     side = 4096  # OpenCV remaps pictures of less than 32,768 rows: fold the list
-    padded = np.zeros((-(-len(places) // side) * side, 2), np.float32)
-    padded[: len(places)] = places
-    folded = padded.reshape(-1, side, 2)
-    colours = cv2.remap(texture, folded, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(colours, np.float32).reshape(-1, 3)[: len(places)]
+    count = places.shape[1]
+    padded = np.zeros((2, -(-count // side) * side), np.float32)
+    padded[:, :count] = places
+    x, y = padded.reshape(2, -1, side)
+    colours = cv2.remap(texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(colours, np.float32).reshape(-1, 3)[:count]
+
+
+def _pixels(channels: NDArray[np.float32]) -> Picture:
+    """Give pixels (P, 3) of channels (3, P)."""
+    return np.asarray(cv2.merge(list(channels)), np.float32).reshape(-1, 3)
 
 
 def _lit(mesh: Mesh, light: Light) -> NDArray[np.float32]:
-    """Give each vertex's shade by colour, then its highlight (V, 4)."""
+    """Give each vertex's shade by colour, then its highlight (4, V)."""
     normals = np.where(mesh.normals[:, 2:] < -0.2, -mesh.normals, mesh.normals)  # the inside of hair and clothes
     scale = shade(normals, light) * mesh.openness[:, None]
-    return np.column_stack([scale, highlight(normals, light)]).astype(np.float32)
+    return np.concatenate([scale.T, highlight(normals, light)[None]])
 
 
 def _seen(points: Points, turned: NDArray[np.float32], seen: Seen) -> NDArray[np.bool_]:
