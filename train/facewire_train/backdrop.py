@@ -79,8 +79,10 @@ def photograph(picture: Picture, rng: np.random.Generator) -> NDArray[np.uint8]:
         small = cv2.resize(image, (max(int(w * share), 8), max(int(h * share), 8)), interpolation=cv2.INTER_AREA)
         image = np.asarray(cv2.resize(small, (w, h), interpolation=cv2.INTER_LINEAR), np.float32)
     gain = np.exp(rng.normal(0, 0.16)) * np.exp(rng.normal(0, 0.05, 3))
-    image = (image - 110) * gain.astype(np.float32) + np.float32(110 + rng.normal(0, 14))
-    image = image + (rng.standard_normal((h, w, 1), np.float32) * np.float32(rng.uniform(0.5, 5)))
+    level = 110 + rng.normal(0, 14) - 110 * gain
+    image = image.reshape(h, w * 3) * np.tile(gain, w).astype(np.float32) + np.tile(level, w).astype(np.float32)
+    grain = rng.standard_normal((h, w), np.float32) * np.float32(rng.uniform(0.5, 5))
+    image = image.reshape(h, w, 3) + cv2.merge([grain, grain, grain])
     if rng.random() < GREY:
         image = np.repeat(image.mean(axis=2, keepdims=True), 3, axis=2)
     pixels = np.clip(image + 0.5, 0, 255).astype(np.uint8)

@@ -150,7 +150,8 @@ def _head_texture() -> Array:
 
 def _openness(places: Array) -> Array:
     """Darken hollows: where the surface lies below its surroundings."""
-    depth = np.ascontiguousarray(np.linalg.norm(places - CENTRE, axis=2).astype(np.float32))
+    x, y, z = (np.ascontiguousarray(places[..., k] - np.float32(CENTRE[k])) for k in range(3))
+    depth = np.sqrt(x * x + y * y + z * z)
     hollow = cv2.GaussianBlur(depth, (0, 0), 2.2) - depth
     return np.asarray(np.clip(1 - OCCLUSION * hollow, 0.55, 1.04), dtype=np.float32)
 
@@ -180,7 +181,9 @@ def _ear_figures(side: int) -> tuple[NDArray[np.float64], Array, Array]:
     return shape, texture.astype(np.float32), rim.astype(np.float32)
 
 
+@cache
 def _ring(y: float, half_width: float, half_depth: float, z: float) -> Array:
+    """Give a ring (RING, 3) round the body; not to be written to."""
     angle = np.linspace(-np.pi, np.pi, RING)
     ring = [half_width * np.sin(angle), np.full(RING, y), z + half_depth * np.cos(angle)]
     return np.stack(ring, axis=1).astype(np.float32)

@@ -50,7 +50,7 @@ def paint_eye(sheet: Sheet, lids_3d: NDArray[np.float32], first: int, look: Look
 
 
 def _gap(lids: NDArray[np.float32]) -> float:
-    return float(lids[[4, 5], 1].mean() - lids[[1, 2], 1].mean())
+    return float(lids[4, 1] + lids[5, 1] - lids[1, 1] - lids[2, 1]) / 2
 
 
 def paint_mouth(sheet: Sheet, p: Points, head: NDArray[np.float32], look: Look) -> None:

@@ -40,9 +40,10 @@ def light_of(rng: np.random.Generator) -> Light:
 
 def shade(normals: Array, light: Light) -> Array:
     """Give by how much surfaces with normals (N, 3) scale their colour (N, 3): Lambert's law, its edge softened."""
-    facing = np.clip((normals @ light.direction + SOFT_EDGE) / (1 + SOFT_EDGE), 0, 1)[:, None]
-    up = 0.5 - 0.5 * normals[:, 1:2]
-    return np.asarray(facing * light.lamp + up * light.sky + (1 - up) * light.ground, dtype=np.float32)
+    facing = np.clip((normals @ light.direction + SOFT_EDGE) / (1 + SOFT_EDGE), 0, 1)
+    up = 0.5 - 0.5 * normals[:, 1]
+    colours = zip(light.lamp, light.sky, light.ground, strict=True)
+    return np.stack([facing * lamp + up * sky + (1 - up) * ground for lamp, sky, ground in colours], axis=1)
 
 
 def highlight(normals: Array, light: Light) -> Array:

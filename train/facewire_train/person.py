@@ -18,6 +18,7 @@ from facewire_train.supersample import enlarged, values_at
 from facewire_train.texture import CELL
 from facewire_train.wear import hides
 
+_PIXEL = np.dtype((np.void, 12))  # three floats moved as one: half the time
 NEAR = 0.12  # half jaw widths that a landmark may lie below the drawn surface and still be seen
 
 
@@ -43,7 +44,7 @@ def draw_person(
     colours = _textured(paint_face(look, head, gaze, cell), seen.values[:2] * np.float32(cell / CELL))
     colours *= _pixels(seen.values[2:5])
     colours += _pixels(seen.values[[5, 5, 5]])
-    picture.reshape(-1, 3)[seen.pixels] = colours
+    picture.reshape(-1).view(_PIXEL)[seen.pixels] = colours.reshape(-1).view(_PIXEL)
     turn = rotation(pose).T.astype(np.float32)
     points = project(head @ turn, pose)
     lines = project(jaw_lines().through(controls(head)) @ turn, pose)

@@ -1,4 +1,7 @@
-"""Draw at a multiple of a picture's size, then average: smooth edges."""
+"""Draw at a multiple of a picture's size, then average: smooth edges.
+
+Odd sides are drawn one pixel longer, so that the multiple is whole and points stay exact.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from numpy.typing import NDArray
 
 from facewire_train.paint import Picture, Points
 
-SUPERSAMPLING = 2
+SUPERSAMPLING = 1.5  # at 2, edges look the same and all that is done by pixel costs 1.8 times as much
 
 
 def enlarged(points: Points) -> Points:
@@ -20,12 +23,15 @@ def enlarged(points: Points) -> Points:
 
 def upscaled(picture: Picture) -> Picture:
     """Give a picture at the supersampled size."""
-    return np.asarray(cv2.resize(picture, None, fx=SUPERSAMPLING, fy=SUPERSAMPLING), np.float32)
+    h, w = picture.shape[:2]
+    even = cv2.copyMakeBorder(picture, 0, h % 2, 0, w % 2, cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.resize(even, None, fx=SUPERSAMPLING, fy=SUPERSAMPLING), np.float32)
 
 
 def shrunk(picture: Picture, width: int, height: int) -> Picture:
     """Give a supersampled picture at its final size."""
-    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.float32)
+    even = (width + width % 2, height + height % 2)
+    return np.asarray(cv2.resize(picture, even, interpolation=cv2.INTER_AREA), np.float32)[:height, :width]
 
 
 def values_at(drawn: NDArray[Any], points: Points) -> NDArray[Any]:
