@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facewire_train.head import LATITUDES, LONGITUDES, column_of, row_of
+from facewire_train.head import LATITUDES, column_of, row_of
 from facewire_train.paint import Colour, Picture, Points, blend, mask_of, noise
 from facewire_train.texture import CELL, FINE, Sheet, face_shape, latitudes, longitudes, texture_points
 
@@ -26,7 +26,10 @@ THICKNESS = {"peaked": 0.16, "brimmed": 0.2, "scarf": 0.1}  # half jaw widths
 CROWN = {"peaked": 0.0, "brimmed": 0.22, "scarf": 0.0}  # that the top is higher by
 MASK_LIFT, MASK_STIFFNESS = 0.1, 3.2  # half jaw widths off the face; cells over which the cloth cannot bend
 SHADOW = 0.35  # that a brim casts on the forehead
-BRIM_ROWS, PEAK = 5, 58.0  # a peak reaches to so many degrees from the front
+PEAK = 58.0  # a peak reaches to so many degrees from the front
+BRIM_ROWS, BRIM_COLUMNS, PEAK_COLUMNS = 6, 73, 33
+BRIM_SMOOTH = 2.0  # columns
+RIM_TUCK = 2.0  # degrees above the rim where a brim begins, where the cloth is at its full thickness
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +103,10 @@ def headwear_cover(kind: str, cell: int) -> Array:
 
 
 def _rim(longitude: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.interp(np.abs(longitude), RIM_LONGITUDE, RIM_LATITUDE)
+    """Give the rim's latitude: the smooth even curve through its four places."""
+    waves, at = np.arange(len(RIM_LONGITUDE)), np.radians(RIM_LONGITUDE)
+    strengths = np.linalg.solve(np.cos(np.outer(at, waves)), RIM_LATITUDE)
+    return np.asarray(np.cos(np.multiply.outer(np.radians(longitude), waves)) @ strengths)
 
 
 def _opening() -> Points:
@@ -159,15 +165,20 @@ def lifted(places: Array, normals: Array, worn: Worn) -> Array:
 
 
 def brim(places: Array, worn: Worn) -> Brim:
-    """Give the brim of a hat around the head's grid ``places`` (rows, columns, 3)."""
-    columns = np.flatnonzero(np.abs(LONGITUDES) <= PEAK) if worn.headwear == "peaked" else np.arange(len(LONGITUDES))
-    longitude = LONGITUDES[columns]
-    row = row_of(_rim(longitude))
-    above, share = row.astype(int), (row % 1)[:, None]
-    start = places[above, columns] * (1 - share) + places[above + 1, columns] * share
-    grid = start + np.linspace(0, 1, BRIM_ROWS)[:, None, None] * worn.reach * _outward(worn.headwear, longitude)
+    """Give the brim of a hat around the head's grid ``places`` (rows, columns, 3).
+
+    It begins a little inside the hat, along a line as smooth as stiff cloth: hair does not dent it.
+    """
+    peaked = worn.headwear == "peaked"
+    longitude = np.linspace(-PEAK, PEAK, PEAK_COLUMNS) if peaked else np.linspace(-180, 180, BRIM_COLUMNS)
+    column, row = column_of(longitude).astype(np.float32), row_of(_rim(longitude) + RIM_TUCK).astype(np.float32)
+    start = np.asarray(cv2.remap(places, column[None], row[None], cv2.INTER_LINEAR), np.float32)
+    border = cv2.BORDER_REPLICATE if peaked else cv2.BORDER_REFLECT  # the head is alike on both sides of its back
+    start = np.asarray(cv2.GaussianBlur(start, (0, 0), BRIM_SMOOTH, borderType=border), np.float32)
+    reach = np.linspace(-0.15, 1, BRIM_ROWS)[:, None, None] * worn.reach
+    grid = start + reach * _outward(worn.headwear, longitude)
     texture = np.empty((*grid.shape[:2], 2), np.float32)
-    texture[..., 0], texture[..., 1] = columns * CELL, row_of(np.array(75.0)) * CELL
+    texture[..., 0], texture[..., 1] = column * CELL, row_of(np.array(75.0)) * CELL
     return Brim(grid.astype(np.float32), texture)
 
 
