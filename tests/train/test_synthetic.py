@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from facewire_edge.schema import IBUG68
-from facewire_train import held, look, person, placing, synthetic
+from facewire_train import glasses, held, look, person, placing, synthetic
 from facewire_train.head import Expression, Pose, express, identity, mean_head, project, rotation
 from facewire_train.light import light_of
 from facewire_train.raster import grid_triangles, rasterise
@@ -16,6 +16,7 @@ from facewire_train.texture import FINE, pixels_a_cell, texture_points
 from facewire_train.wear import NOTHING, Worn, wear_of
 
 SIZE = 128
+POSE = Pose(0, 0, 0, 80, 80, 40)
 FACES = 20
 # Of render(1, 0, 160), pixels.
 LABELS = {
@@ -179,6 +180,25 @@ def test_what_is_worn_hides_points_and_moves_none(
 def _render_wearing(monkeypatch: pytest.MonkeyPatch, worn: Worn) -> SyntheticFace:
     monkeypatch.setattr(look, "wear_of", lambda rng: worn)
     return render(1, 2, SIZE)  # who has no beard and no cap of her own
+
+
+@pytest.mark.parametrize(("dark", "glare", "hidden"), [(0.0, 0.0, False), (1.0, 0.0, True), (0.0, 1.0, True)])
+def test_dark_and_mirroring_lenses_hide_eyes(
+    monkeypatch: pytest.MonkeyPatch, dark: float, glare: float, hidden: bool
+) -> None:
+    for name, share in (("DARK_GLASSES", dark), ("MIRRORING", glare), ("GLARE", glare)):
+        monkeypatch.setattr(glasses, name, share)
+    head, light = mean_head(), light_of(np.random.default_rng(1))
+    bare = replace(look.look_of(np.random.default_rng(1)), head=head, glasses=0.0, worn=NOTHING)
+    drawn = [
+        person.draw_person(np.zeros((240, 240, 3), np.float32), someone, head, POSE, light, np.zeros(2), FINE)
+        for someone in (bare, replace(bare, glasses=0.3))
+    ]
+    (points, free, _), (same_points, visible, _) = drawn
+    assert (points == same_points).all()
+    assert free[36:48].all()
+    assert (~visible[36:48]).any() == hidden
+    assert (visible == free)[[8, 30, 48, 54]].all()
 
 
 def test_what_is_held_hides_points_and_moves_none(monkeypatch: pytest.MonkeyPatch) -> None:

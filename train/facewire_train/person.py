@@ -49,9 +49,10 @@ def draw_person(
     points = project(head @ turn, pose)
     lines = project(jaw_lines().through(controls(head)) @ turn, pose)
     points = outline_jaw(points, lines, pose)
+    hidden = hides(look.worn)
     if look.glasses:
-        draw_glasses(picture, look, head, pose)
-    return points, _seen(points, head @ turn, seen) & ~hides(look.worn), seen.depth > -np.inf
+        hidden = hidden | draw_glasses(picture, look, head, pose, points)
+    return points, _seen(points, head @ turn, seen) & ~hidden, seen.depth > -np.inf
 
 
 def _textured(texture: Picture, places: NDArray[np.float32]) -> Picture:
