@@ -212,6 +212,32 @@ def test_what_is_held_hides_points_and_moves_none(monkeypatch: pytest.MonkeyPatc
     assert (render(6, 3, 96).image == covered[3].image).all()
 
 
+@pytest.mark.parametrize("kind", held.KINDS)
+def test_every_kind_of_thing_held_marks_what_it_hides(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setattr(held, "HELD", 1.0)
+    monkeypatch.setattr(held, "SHARES", [float(kind == other) for other in held.KINDS])
+    points, light = render(1, 0, 160).points, light_of(np.random.default_rng(1))
+    hidden = np.zeros(68, bool)
+    for seed in range(8):
+        picture = np.full((160, 160, 3), -1000, np.float32)  # a level that nothing painted has
+        hidden |= (under := held.hold(picture, points, np.full(3, 150.0), light, np.random.default_rng(seed)))
+        x, y = np.round(points).astype(int).T
+        painted = picture[y, x].max(axis=1) > -500  # half of it, at an edge
+        assert (painted | ~under).all()
+    assert hidden.any()
+
+
+def test_what_is_out_of_focus_before_a_face_hides_points_and_moves_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthetic, "BLURRED", 0.0)
+    free = [render(6, index, 96) for index in range(8)]
+    monkeypatch.setattr(synthetic, "BLURRED", 1.0)
+    covered = [render(6, index, 96) for index in range(8)]
+    assert all((a.points == b.points).all() for a, b in zip(free, covered, strict=True))
+    assert all((a.image != b.image).any() for a, b in zip(free, covered, strict=True))
+    assert not any((b.visible & ~a.visible).any() for a, b in zip(free, covered, strict=True))
+    assert sum((a.visible & ~b.visible).sum() for a, b in zip(free, covered, strict=True)) > 10
+
+
 def test_group_has_its_faces_apart_and_of_several_sizes() -> None:
     groups = [render_group(3, index, 160, 5) for index in range(8)]
     assert {len(group) for group in groups} > {1, 5}

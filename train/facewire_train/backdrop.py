@@ -1,4 +1,4 @@
-"""What is not the face: the background, things before the face, the camera's faults."""
+"""What is not the face: the background, the camera's faults."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from facewire_train.paint import Picture, Points, fill, line, noise
+from facewire_train.paint import Picture, fill, line, noise
 
-OCCLUDED = 0.15  # share of pictures with something before the face
 GREY = 0.06  # share of pictures without colour
 JPEG = 0.5  # share of pictures that were compressed before
 SMALLEST = 0.4  # of the resolution, when a picture was enlarged
@@ -46,26 +45,6 @@ def _clutter(picture: Picture, centre: NDArray[np.float64], size: float, rng: np
         half = rng.uniform(0.3, 1.5, 2) * size
         corners = centre + np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half
         fill(picture, corners.astype(np.float32), tone, soft, strength)
-
-
-def occlude(picture: Picture, p: Points, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Cover a part of the face, often; give which points (68,) that hides."""
-    if rng.random() >= OCCLUDED:
-        return np.zeros(len(p), np.bool_)
-    face = float(np.linalg.norm(p[8] - p[27]))
-    target = p[rng.integers(len(p))] + rng.normal(0, 0.15, 2) * face
-    if rng.random() < 0.5:  # a hand, an arm, an edge: comes in from outside
-        away = target - p.mean(axis=0)
-        away = away / max(float(np.linalg.norm(away)), 1e-6)
-        across = np.array([-away[1], away[0]]) * face * rng.uniform(0.12, 0.3)
-        far = target + away * 3 * face
-        hull = np.stack([target - across, target + 0.7 * across, far + across, far - across]).astype(np.float32)
-    else:
-        hull = target + rng.normal(0, 1, (7, 2)) * face * rng.uniform(0.08, 0.25)
-        hull = cv2.convexHull(hull.astype(np.float32))[:, 0]
-    tone = (rng.uniform(10, 240) + rng.normal(0, 25, 3)).clip(0, 255)
-    fill(picture, hull, tone, float(rng.uniform(0.5, 2.5)))
-    return np.array([cv2.pointPolygonTest(hull, (float(x), float(y)), False) >= 0 for x, y in p], np.bool_)
 
 
 def photograph(picture: Picture, rng: np.random.Generator) -> NDArray[np.uint8]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 Picture = NDArray[np.float32]  # (H, W, 3) RGB, 0 to 255, while it is painted
 Points = NDArray[np.float32]  # (N, 2) pixels
+Places = NDArray[np.floating[Any]]  # pixels, before they are rounded to float32
 Colour = NDArray[np.float64]  # (3,) RGB
 
 FINE = 64  # degrees of freedom from which nobody sees how noise is interpolated
@@ -73,12 +74,12 @@ def fill(picture: Picture, polygon: Points, colour: Colour, soft_px: float = 0.0
     lay(picture, stencil(picture.shape, polygon, soft_px), colour, strength)
 
 
-def line(picture: Picture, points: Points, colour: Colour, width_px: float, strength: float = 1.0) -> None:
+def line(picture: Picture, points: Places, colour: Colour, width_px: float, strength: float = 1.0) -> None:
     """Paint a line as the polygon around it, thinner towards its ends."""
     fill(picture, ribbon(points, width_px), colour, 0.6, strength)
 
 
-def ribbon(points: Points, width_px: float) -> Points:
+def ribbon(points: Places, width_px: float) -> Points:
     """Give the polygon around a line, thinner towards its ends."""
     along = np.empty_like(points)
     along[1:-1] = points[2:] - points[:-2]
@@ -94,7 +95,7 @@ def _slimness(n: int) -> NDArray[np.float64]:
     return np.sin(np.linspace(0.35, np.pi - 0.35, n))[:, None]
 
 
-def ellipse(centre: Points, right: Points, down: Points) -> Points:
+def ellipse(centre: Places, right: Places, down: Places) -> Points:
     """Give an ellipse (24, 2) by its centre and half axes."""
     cosines, sines = _circle()
     return (centre + cosines * right + sines * down).astype(np.float32)

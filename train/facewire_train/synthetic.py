@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from facewire_train.backdrop import background, occlude, photograph
+from facewire_train.backdrop import background, photograph
+from facewire_train.foreground import BLURRED, blur_before
 from facewire_train.head import Expression, Pose, express
 from facewire_train.held import hold
 from facewire_train.light import light_of
@@ -21,7 +22,7 @@ from facewire_train.texture import FINE, pixels_a_cell
 from facewire_train.wear import NOTHING
 
 GROUP = 2  # the number of a group among a picture's generators
-HANDS = 1  # the number of what is held among a face's generators: it takes no draw from the others
+HANDS, BEFORE = 1, 3  # numbers of what is before a face among its generators: it takes no draw from the others
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,8 +50,9 @@ def render(seed: int, index: int, size_px: int = 160) -> SyntheticFace:
     gaze = rng.uniform(-1, 1, 2) * rng.random()
     picture = upscaled(background(rng, size_px, size_px))
     points, visible, _ = draw_person(picture, look, head, pose, light, gaze, pixels_a_cell(pose.scale))
-    visible &= ~occlude(picture, enlarged(points), rng)
     visible &= ~hold(picture, enlarged(points), look.skin, light, np.random.default_rng([seed, index, HANDS]))
+    if rng.random() < BLURRED:
+        visible &= ~blur_before(picture, enlarged(points), np.random.default_rng([seed, index, BEFORE]))
     small = shrunk(picture, size_px, size_px)
     return SyntheticFace(photograph(small, rng), points, visible & _inside(points, size_px, size_px))
 
