@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from facewire_train import stencils
 from facewire_train.head import mean_head
 from facewire_train.look import Look
-from facewire_train.paint import Points, blend, lay, ribbon
+from facewire_train.paint import Colour, Points, blend, lay, ribbon
 from facewire_train.texture import UNIT, Sheet, disc, texture_points
 
 IRIS = 0.088  # radius in half jaw widths: 11.8 mm across, on a face 140 mm wide
@@ -36,10 +36,9 @@ def paint_eye(sheet: Sheet, lids_3d: NDArray[np.float32], first: int, look: Look
     eye = replace(window, pixels=white)
     radius, upright = IRIS * UNIT, IRIS * UNIT / max(squeeze, 0.05)
     centre = place.mean(axis=0) + gaze.astype(np.float32) * [8, 4 / max(squeeze, 0.3)] - [0, 0.12 * upright]
-    eye.fill(disc(centre, radius, upright), look.iris * 0.6, 0.6)
-    eye.fill(disc(centre, radius * 0.82, upright * 0.82), look.iris, 0.8)
-    eye.fill(disc(centre, radius * 0.42, upright * 0.42), np.full(3, 8.0), 0.6)
-    eye.fill(disc(centre - [0.35 * radius, 0.35 * upright], 1.8, 1.8 / max(squeeze, 0.2)), np.full(3, 250.0), 0.6)
+    _iris(eye, centre, radius, upright, look.iris)
+    glint = disc(centre - [0.35 * radius, 0.35 * upright], 1.8, 1.8 / max(squeeze, 0.2))
+    eye.fill(glint, np.full(3, 250.0), 0.6)
     lay(eye.pixels, fixed.shade, look.skin * 0.3, 0.4)
     blend(window.pixels, fixed.opening, eye.pixels)
     lashes = look.skin * (0.3 - 0.25 * look.makeup)
@@ -47,6 +46,18 @@ def paint_eye(sheet: Sheet, lids_3d: NDArray[np.float32], first: int, look: Look
     window.fill(ribbon(place[:4], thick), lashes, 0.6, 0.9)
     lay(window.pixels, fixed.lower_lid, look.skin * 0.45, 0.6)
     lay(sheet.pixels, fixed.fold, look.skin * 0.5, 0.45)
+
+
+def _iris(eye: Sheet, centre: NDArray[np.floating], radius: float, upright: float, colour: Colour) -> None:
+    """Paint dark edge, iris and pupil: discs of shares of the radius, from one table of distances."""
+    h, w = eye.pixels.shape[:2]
+    x, y = eye.to_pixels(centre.astype(np.float32))
+    scale = np.float32(eye.scale)
+    across = (np.arange(w, dtype=np.float32) - x) / (scale * np.float32(radius))
+    down = (np.arange(h, dtype=np.float32) - y) / (scale * np.float32(upright))
+    distance = np.sqrt(across**2 + (down**2)[:, None])
+    for share, tone in ((1.0, colour * 0.6), (0.82, colour), (0.42, np.full(3, 8.0))):
+        blend(eye.pixels, np.clip((share - distance) * np.float32(radius * scale) + 0.5, 0, 1), tone)
 
 
 def _gap(lids: NDArray[np.float32]) -> float:

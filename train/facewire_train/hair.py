@@ -32,17 +32,18 @@ def hair_cover(look: Look, cell: int) -> NDArray[np.float32]:
 
 def paint_hair(sheet: Sheet, look: Look, rng: np.random.Generator) -> None:
     """Lay hair over a face, down to the lowest row that it covers."""
-    strands, cover = _strands(look, rng, face_shape(sheet.cell)), hair_cover(look, sheet.cell)
+    cover = hair_cover(look, sheet.cell)
     rows = int(np.flatnonzero(cover.any(axis=1))[-1]) + 1
-    blend(sheet.pixels[:rows], cover[:rows], strands[:rows])
+    tone = np.clip(_strands(look, rng, cover.shape)[:rows], 0.3, 2)
+    blend(sheet.pixels[:rows], cover[:rows], _tinted(tone, look.hair + 4))
 
 
-def _strands(look: Look, rng: np.random.Generator, shape: tuple[int, int]) -> Picture:
+def _strands(look: Look, rng: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Give the tone of each place (rows, columns) of hair or cap."""
     if look.style == "cap":
-        tone = 1 + 0.04 * noise(rng, (8, 8), *shape)
-    else:
-        tone = 1 + 0.22 * noise(rng, (5, 150), *shape) + 0.15 * noise(rng, (4, 30), *shape)
-    return _tinted(np.clip(tone, 0.3, 2), look.hair + 4)
+        return 1 + np.float32(0.04) * noise(rng, (8, 8), *shape)
+    fine, coarse = (np.float32(k) * noise(rng, grain, *shape) for k, grain in ((0.22, (5, 150)), (0.15, (4, 30))))
+    return 1 + fine + coarse
 
 
 def _tinted(tone: NDArray[np.float32], colour: Colour) -> Picture:

@@ -49,7 +49,8 @@ def _clothes(sheet: Sheet, look: Look, rng: np.random.Generator) -> None:
         cloth[:, :: round(int(rng.integers(12, 30)) * sheet.scale)] = rng.uniform(0, 255, 3)
     elif pattern == 1:
         cloth[:: round(int(rng.integers(5, 12)) * sheet.scale)] *= np.float32(0.6)
-    cloth *= (1 + 0.08 * noise(rng, (4, 20), *cloth.shape[:2]))[..., None]
+    tone = 1 + np.float32(0.08) * noise(rng, (4, 20), *cloth.shape[:2])
+    cloth *= cv2.merge([tone, tone, tone])
     cloth[: round(int(rng.integers(0, 8)) * sheet.scale)] *= np.float32(rng.uniform(0.5, 1.3))  # a collar
 
 

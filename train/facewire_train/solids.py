@@ -82,11 +82,17 @@ def solid(scene: Scene, outline: Points, colour: Colour, roundness: float) -> No
         return
     window = scene.picture[y0 : y0 + part.shape[0], x0 : x0 + part.shape[1]]
     place = np.asarray(outline - (x0, y0), np.float32)
-    blend(window, mask_of(part.shape, place, SHADOW_SOFT * scene.unit) * np.float32(SHADOW), np.zeros(3))
+    light = 1 - np.float32(SHADOW) * mask_of(part.shape, place, SHADOW_SOFT * scene.unit)
+    window *= cv2.merge([light, light, light])
     mask = mask_of(part.shape, place)
-    tone = shade(_normals(mask, max(roundness * scene.unit, 1.0)), scene.light).reshape(*part.shape, 3)
-    blend(window, mask, tone * np.clip(colour, 5, 250).astype(np.float32))
-    np.maximum(part, (mask * 255).astype(np.uint8), out=part)
+    inside = (mask * 255).astype(np.uint8)
+    np.maximum(part, inside, out=part)
+    left, top, width, height = cv2.boundingRect(inside)  # of a long arm, little is in the picture
+    if width:
+        rows, columns = slice(top, top + height), slice(left, left + width)
+        tone = shade(_normals(mask[rows, columns], max(roundness * scene.unit, 1.0)), scene.light)
+        lit = tone.reshape(height, width, 3) * np.clip(colour, 5, 250).astype(np.float32)
+        blend(window[rows, columns], mask[rows, columns], lit)
 
 
 def under(cover: NDArray[np.uint8], p: Points) -> NDArray[np.bool_]:
