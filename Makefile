@@ -6,6 +6,7 @@ CALIBRATION ?= calibration_data
 INPUT ?= replay
 EDGE_CONFIG ?= edge/facewire.toml
 MODELS ?=
+CLIP ?=
 BOXES ?= truth
 NAME :=
 YES :=
@@ -16,7 +17,7 @@ RUN_DATA = $(or $(DATA),$(shell $(BIN)/python -c "import json, sys; print(*(d['p
 RUN_KIND = $(shell $(BIN)/python -c "import json, sys; print(json.load(open(sys.argv[1]))['kind'])" $(RUN)/run.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data train convert evaluate run test lint clean deploy need-run
+.PHONY: help setup data train convert evaluate run bench test lint clean deploy need-run
 
 help:
 	@echo "make setup                            .venv with everything"
@@ -26,10 +27,11 @@ help:
 	@echo "make convert [RUN=runs/NAME]          int8 model of the newest run, if the parity gate holds (exit 5 if not)"
 	@echo "make evaluate [RUN=...] [BOXES=truth|truth5|detector]   error of the newest run on its test split"
 	@echo "make run [INPUT=usb|rpi|FILE|...]     the edge loop with the newest run's model; default: the packaged clip"
+	@echo "make bench [CLIP=FILE]                the loop beside MediaPipe (in its own .venv-mediapipe); figures in runs/bench.json"
 	@echo "make deploy PI=USER@HOST [EDGE_CONFIG=TOML] [MODELS='A.tflite ...']   the service on a board; goes back if it fails"
 	@echo "make test                             all tests"
 	@echo "make lint                             ruff, mypy, import contracts"
-	@echo "make clean                            remove caches and .venv; runs/ stays"
+	@echo "make clean                            remove caches and environments; runs/ stays"
 
 .venv/stamp: pyproject.toml
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'facewire needs Python 3.11 or newer: make PYTHON=python3.11 ...')"
@@ -60,6 +62,9 @@ run: setup
 	@if [ -n "$(RUN)" ] && [ -f "$(RUN)/landmarks_int8.tflite" ]; then model="--model $(RUN)/landmarks_int8.tflite"; fi; \
 	exec $(BIN)/facewire-edge run --input $(INPUT) $$model
 
+bench: setup
+	$(BIN)/python -m facewire_train.bench $(if $(CLIP),--clip '$(CLIP)') --json runs/bench.json
+
 deploy: setup
 	@test -n "$(PI)" || { echo "which board? make deploy PI=user@host" >&2; exit 2; }
 	PYTHON=$(BIN)/python sh edge/deploy.sh $(PI) $(EDGE_CONFIG) $(MODELS)
@@ -74,5 +79,5 @@ lint: setup
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info edge/*.egg-info
+	rm -rf .venv .venv-mediapipe .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info edge/*.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -64,7 +64,7 @@ def measure(config: EdgeConfig, frames: int) -> dict[str, Any]:
         "device": device_name(),
         "cores": os.cpu_count(),
         "date": datetime.now(UTC).date().isoformat(),
-        "versions": _versions(),
+        "versions": versions(),
         "models": {"landmarks": origin.model, "run_on": origin.device},
         "input": config.input,
         "frames": stats.frames,
@@ -107,7 +107,8 @@ def _stages(stats: Stats) -> dict[str, dict[str, float]]:
     return table
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Give the versions of what takes part."""
     found = {"python": platform.python_version(), "numpy": np.__version__, "platform": sys.platform}
     runtime = find_runtime()[0]
     for package in ("facewire", "opencv-python-headless", runtime):

@@ -1,0 +1,1 @@
+"""The comparison with MediaPipe: one clip, one machine, one run."""
