@@ -17,6 +17,8 @@ from facewire_edge.types import Detection, Face, Openness, Points, Pose, Result
 
 VERSION = 1
 DECIMALS = 5  # 1e-5 of a 4,000 px wide image is 0.04 px
+# Messages are made here and hold no cycles; to look for them takes 13 of 81 us a line (2026-11-21).
+_LINES = json.JSONEncoder(separators=(",", ":"), allow_nan=False, check_circular=False)
 UDP_UNITS = 10_000  # a datagram's landmarks are integers in 1/10,000 of width and height
 
 
@@ -77,7 +79,7 @@ def encode_event(kind: str, source: str, time_ns: int, unix_offset_ns: int, **va
 
 def to_line(message: dict[str, Any]) -> str:
     """Give a message as one compact line of JSON, without the newline."""
-    return json.dumps(message, separators=(",", ":"), allow_nan=False)
+    return _LINES.encode(message)
 
 
 def to_datagrams(message: dict[str, Any]) -> list[bytes]:
