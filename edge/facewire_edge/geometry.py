@@ -7,7 +7,7 @@ Points are ``(N, 2)``, x then y, pixel centres at integers. *Crop units* run fro
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import atan2, cos, hypot, sin
+from math import atan2, cos, hypot, isfinite, sin
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,19 +98,9 @@ class CropTransform:
             mean_shape: (N, 2) crop units.
             size: side of the crop in its own pixels.
 
-        Source: Umeyama 1991, "Least-squares estimation of transformation parameters", closed form in two dimensions.
-
         """
         known = np.isfinite(points).all(axis=1)
-        target, source = points[known].astype(np.float64), mean_shape[known].astype(np.float64)
-        target_mean, source_mean = target.mean(axis=0), source.mean(axis=0)
-        t, s = target - target_mean, source - source_mean
-        spread = max(float((s * s).sum()), 1e-12)
-        a = float((s * t).sum()) / spread  # scale * cos
-        b = float((s[:, 0] * t[:, 1] - s[:, 1] * t[:, 0]).sum()) / spread  # scale * sin
-        dx, dy = 0.5 - source_mean
-        x, y = target_mean[0] + a * dx - b * dy, target_mean[1] + b * dx + a * dy
-        return cls(float(x), float(y), max(hypot(a, b), 1.0), atan2(b, a), size)
+        return ShapeFit(mean_shape[known], size).of_finite(points[known])
 
     @property
     def matrix(self) -> NDArray[np.float64]:
@@ -169,3 +159,33 @@ class CropTransform:
         offset = (factor - 1) / 2  # small pixel q covers frame pixels x0 + q * factor + [0, factor)
         to_frame = np.array([[factor, 0, x0 + offset], [0, factor, y0 + offset], [0, 0, 1]], dtype=np.float64)
         return small, self.matrix @ to_frame
+
+
+class ShapeFit:
+    """Give the canonical crop of landmarks, frame after frame: what depends on the mean shape alone is done once.
+
+    Source: Umeyama 1991, "Least-squares estimation of transformation parameters", closed form in two dimensions. It is
+    linear in the points: four rows (4, 2N) give scale * cos, scale * sin and the crop's centre.
+    """
+
+    def __init__(self, mean_shape: Points, size: int) -> None:
+        self._mean_shape, self._size = mean_shape, size
+        centre = mean_shape.astype(np.float64).mean(axis=0)
+        x, y = s = (mean_shape - centre).T
+        spread = max(float((s * s).sum()), 1e-12)
+        cosine, sine = np.stack([x, y], 1).reshape(-1) / spread, np.stack([-y, x], 1).reshape(-1) / spread
+        mean_x, mean_y = np.tile([1, 0], len(x)) / len(x), np.tile([0, 1], len(x)) / len(x)
+        dx, dy = 0.5 - centre
+        self._rows = np.stack([cosine, sine, mean_x + dx * cosine - dy * sine, mean_y + dx * sine + dy * cosine])
+
+    def __call__(self, points: Points) -> CropTransform:
+        """Give the crop of points (N, 2) in frame pixels; NaN entries are left out."""
+        crop = self.of_finite(points)
+        if isfinite(crop.x + crop.y):
+            return crop
+        return CropTransform.from_landmarks(points, self._mean_shape, self._size)
+
+    def of_finite(self, points: Points) -> CropTransform:
+        """Give the crop of points (N, 2), all of them finite."""
+        a, b, x, y = (self._rows @ points.reshape(-1).astype(np.float64)).tolist()
+        return CropTransform(x, y, max(hypot(a, b), 1.0), atan2(b, a), self._size)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewire_edge.card import ModelCard
-from facewire_edge.geometry import CropTransform
+from facewire_edge.geometry import CropTransform, ShapeFit
 from facewire_edge.interpreter import Model
 from facewire_edge.types import Image, Points
 
@@ -28,14 +28,16 @@ class LandmarkModel:
         self.device = model.device
         self.crop_ns = 0  # spent on cutting crops since start
         self._model = model
+        self._fit = ShapeFit(self.mean_shape, card.input.width)
+        self._fit5 = ShapeFit(self.mean_points5, card.input.width)
 
     def crop_of_points5(self, points5: Points) -> CropTransform:
         """Give the canonical crop of five detected points (5, 2) in frame pixels."""
-        return CropTransform.from_points5(points5, self.mean_points5, self.card.input.width)
+        return self._fit5(points5)
 
     def crop_of_landmarks(self, points: Points) -> CropTransform:
         """Give the canonical crop of the last frame's landmarks (N, 2) in frame pixels."""
-        return CropTransform.from_landmarks(points, self.mean_shape, self.card.input.width)
+        return self._fit(points)
 
     def __call__(self, image: Image, crop: CropTransform) -> tuple[Points, float]:
         """Give the landmarks (N, 2) in frame pixels and the presence in [0, 1]."""

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from facewire_edge.geometry import Box, CropTransform
+from facewire_edge.geometry import Box, CropTransform, ShapeFit
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,6 +66,14 @@ def test_canonical_crop_recovers_a_similarity(angle: float, side: float, x: floa
     assert found.side_px == pytest.approx(side, rel=1e-3)
     assert (found.x, found.y) == pytest.approx((x, y), abs=0.05)
     assert np.cos(found.angle_rad - angle) == pytest.approx(1, abs=1e-4)
+
+
+def test_canonical_crop_leaves_out_points_that_are_not_known() -> None:
+    shape = np.random.default_rng(0).random((68, 2)).astype(np.float32)
+    points = 90 * shape + np.float32(20)
+    points[[3, 40]] = np.nan
+    crop = ShapeFit(shape, 112)(points)
+    assert (crop.x, crop.y, crop.side_px, crop.angle_rad) == pytest.approx((65, 65, 90, 0), abs=1e-3)
 
 
 def test_iou_of_equal_apart_and_empty_boxes() -> None:
