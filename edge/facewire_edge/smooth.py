@@ -6,6 +6,7 @@ Source: Casiez, Roussel, Vogel 2012, "1 Euro Filter", CHI, section 3.
 from __future__ import annotations
 
 from math import pi
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,13 +50,13 @@ class OneEuro:
             return self._points
         speed = (points - self._points) / np.float32(max(size_px, 1.0) * dt)
         self._speed = self._speed + _weight(DERIVATIVE_CUTOFF_HZ, dt) * (speed - self._speed)
-        moving = np.maximum(np.linalg.norm(self._speed, axis=1, keepdims=True) - NOISE_SPEED, 0)
+        moving = np.maximum(np.hypot(self._speed[:, :1], self._speed[:, 1:]) - NOISE_SPEED, 0)
         cutoff = self._min_cutoff_hz + self._beta * moving
         self._points = (self._points + _weight(cutoff, dt) * (points - self._points)).astype(np.float32)
         self._time_ns = time_ns
         return self._points
 
 
-def _weight(cutoff_hz: float | NDArray[np.float32], dt: float) -> NDArray[np.float32]:
+def _weight(cutoff_hz: float | NDArray[np.floating[Any]], dt: float) -> NDArray[np.float32]:
     """Give the share of the new value that a low-pass filter of this cut-off takes."""
     return np.asarray(1 / (1 + 1 / (2 * pi * dt * np.asarray(cutoff_hz))), dtype=np.float32)

@@ -149,7 +149,11 @@ class Tracker:
         step = max(1, image.shape[0] // THUMBNAIL_ROWS)
         thumbnail = image[::step, ::step, GREEN].astype(np.int16)
         before, self._thumbnail = self._thumbnail, thumbnail
-        if before.shape != thumbnail.shape or np.abs(thumbnail - before).mean() > CUT * max(before.mean(), DARK):
+        # Sums, for NumPy's mean takes three times as long.
+        cut = before.shape != thumbnail.shape or (
+            np.abs(thumbnail - before).sum() > CUT * max(before.sum(), DARK * before.size)
+        )
+        if cut:
             self._lost = []
             for track in self._tracks:
                 track.doubt = "cut"
