@@ -17,7 +17,7 @@ RUN_DATA = $(or $(DATA),$(shell $(BIN)/python -c "import json, sys; print(*(d['p
 RUN_KIND = $(shell $(BIN)/python -c "import json, sys; print(json.load(open(sys.argv[1]))['kind'])" $(RUN)/run.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data train convert evaluate run bench test lint clean deploy need-run
+.PHONY: help setup data train convert evaluate run bench test test-arm64 lint clean deploy need-run
 
 help:
 	@echo "make setup                            .venv with everything"
@@ -30,8 +30,9 @@ help:
 	@echo "make bench [CLIP=FILE]                the loop beside MediaPipe (in its own .venv-mediapipe); figures in runs/bench.json"
 	@echo "make deploy PI=USER@HOST [EDGE_CONFIG=TOML] [MODELS='A.tflite ...']   the service on a board; goes back if it fails"
 	@echo "make test                             all tests"
+	@echo "make test-arm64                       edge tests and the clip on emulated Bookworm and Trixie; as root"
 	@echo "make lint                             ruff, mypy, import contracts"
-	@echo "make clean                            remove caches and environments; runs/ stays"
+	@echo "make clean                            remove caches and environments; runs/ and .arm64/ stay"
 
 .venv/stamp: pyproject.toml
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'facewire needs Python 3.11 or newer: make PYTHON=python3.11 ...')"
@@ -72,6 +73,9 @@ deploy: setup
 test: setup
 	$(BIN)/python -m pytest
 
+test-arm64: setup
+	PYTHON=$(BIN)/python sh tests/arm64/test.sh
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -80,4 +84,4 @@ lint: setup
 
 clean:
 	rm -rf .venv .venv-mediapipe .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info edge/*.egg-info
-	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find edge train convert tests -name __pycache__ -type d -prune -exec rm -rf {} +
