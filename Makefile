@@ -17,7 +17,7 @@ RUN_DATA = $(or $(DATA),$(shell $(BIN)/python -c "import json, sys; print(*(d['p
 RUN_KIND = $(shell $(BIN)/python -c "import json, sys; print(json.load(open(sys.argv[1]))['kind'])" $(RUN)/run.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data train convert evaluate run bench test test-arm64 lint clean deploy need-run
+.PHONY: help setup data train convert evaluate run bench test test-arm64 bench-arm lint clean deploy need-run
 
 help:
 	@echo "make setup                            .venv with everything"
@@ -31,6 +31,7 @@ help:
 	@echo "make deploy PI=USER@HOST [EDGE_CONFIG=TOML] [MODELS='A.tflite ...']   the service on a board; goes back if it fails"
 	@echo "make test                             all tests"
 	@echo "make test-arm64                       edge tests and the clip on emulated Bookworm and Trixie; as root"
+	@echo "make bench-arm [JSON=1]               instructions a frame of the loop on an emulated Pi 4 and Pi 5; as root"
 	@echo "make lint                             ruff, mypy, import contracts"
 	@echo "make clean                            remove caches and environments; runs/ and .arm64/ stay"
 
@@ -75,6 +76,9 @@ test: setup
 
 test-arm64: setup
 	PYTHON=$(BIN)/python sh tests/arm64/test.sh
+
+bench-arm: setup
+	@PYTHON=$(BIN)/python $(BIN)/python tests/arm64/bench.py $(if $(JSON),--json)
 
 lint: setup
 	$(BIN)/ruff check .
