@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from facewire_train.checkpoint import save_checkpoint
 from facewire_train.config import TrainConfig
 from facewire_train.contest import enter_peer
 from facewire_train.datasets import Sample, read_dataset
-from facewire_train.evaluate import Prediction, errors_of
+from facewire_train.evaluate import Prediction, errors_of, open_model, predict_points, truth5_crop
 from facewire_train.landmark_task import landmark_task
 from facewire_train.peers import read_peer
 from facewire_train.verdict import verdict
@@ -101,6 +102,48 @@ def test_all_missed_faces_have_no_nme_but_fail(faces: Path) -> None:
     assert figures["auc10"]["mean"] == 0
     assert figures["nme_percent"]["inter_ocular"] == {"mean": None, "low": None, "high": None}
     json.dumps(figures, allow_nan=False)
+
+
+def five_points_of(faces: Path, out: Path, schema: str = "points5") -> Path:
+    """Write a set of which only the five points are labelled."""
+    shutil.copytree(faces, out)
+    (out / "dataset.toml").write_text(f'format = 1\nname = "five"\nschema = "{schema}"\n')
+    (out / "other.toml").write_text(
+        'name = "other"\nnames = ["a", "b", "c", "d", "e"]\nmirror = []\neye_corners = [0, 1]\n'
+    )
+    lines = [json.loads(line) for line in (out / "faces.jsonl").read_text().splitlines()]
+    for sample, line in zip(read_dataset(faces).samples, lines, strict=True):
+        assert sample.points5 is not None
+        line["faces"][0] |= {"points": sample.points5.tolist(), "visibility": "vvvvv"}
+    (out / "faces.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    return out
+
+
+def test_model_is_measured_on_five_points_where_no_more_are_labelled(tmp_path: Path, faces: Path) -> None:
+    five = five_points_of(faces, tmp_path / "five")
+    where = ["evaluate", "--model", EdgeConfig().model, "--data", str(five)]
+    assert main([*where, "--json", str(tmp_path / "figures.json"), "--report", str(tmp_path)]) == 0
+    figures = json.loads((tmp_path / "figures.json").read_text())
+    assert (figures["schema"], figures["boxes"]) == ("points5", "truth5")
+    samples = read_dataset(five).split("test")
+    card, run = open_model(Path(EdgeConfig().model))
+    assert card.schema is not None
+    points = predict_points(samples, [truth5_crop(s, card) for s in samples], card, run)
+    errors = [
+        np.linalg.norm(card.schema.points5_of(p) - s.points, axis=1).mean() / np.linalg.norm(s.points[0] - s.points[1])
+        for p, s in zip(points, samples, strict=True)
+    ]
+    assert figures["nme_percent"] == pytest.approx(100 * np.mean(errors), abs=1e-3)
+    assert figures["nme_percent"] < 15
+    assert main([*where, "--page", str(tmp_path / "page.html")]) == 2
+
+
+def test_schema_that_nothing_leads_to_is_refused(
+    tmp_path: Path, faces: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = five_points_of(faces, tmp_path / "other", "other.toml")
+    assert main(["evaluate", "--model", EdgeConfig().model, "--data", str(other)]) == 2
+    assert "nothing maps one to the other" in capsys.readouterr().err
 
 
 def test_models_and_peers_side_by_side_make_one_page_and_one_json(

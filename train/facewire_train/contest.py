@@ -61,16 +61,16 @@ def enter_model(
     boxes: str,
     detector: FaceDetector | None,
     thorough: bool,
+    schema: LandmarkSchema,
 ) -> Contestant:
-    """Let one of our models predict; ``thorough`` also times it and runs it on the detector's boxes."""
-    assert card.schema is not None
-    prediction = evaluate_landmarks(samples, card, run, boxes, detector)
+    """Let one of our models predict points of ``schema``; ``thorough`` also times it and takes the detector's boxes."""
+    prediction = evaluate_landmarks(samples, card, run, boxes, detector, schema)
     from_detector = None
     if thorough and boxes != "detector":
-        from_detector = evaluate_landmarks(samples, card, run, "detector", detector)
+        from_detector = evaluate_landmarks(samples, card, run, "detector", detector, schema)
     return Contestant(
         name=card.title if card.sha256 else f"{card.name}, float, {path.resolve().parent.name}",
-        schema=card.schema,
+        schema=schema,
         card=card,
         prediction=prediction,
         from_detector=from_detector,

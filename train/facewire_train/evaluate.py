@@ -15,7 +15,7 @@ from facewire_edge.errors import UsageError
 from facewire_edge.geometry import Box, CropTransform
 from facewire_edge.interpreter import Model, load_model
 from facewire_edge.landmarks import decode_landmarks
-from facewire_edge.schema import POINTS5, LandmarkSchema
+from facewire_edge.schema import POINTS5, LandmarkSchema, linear_map
 from facewire_edge.types import Detection
 from numpy.typing import NDArray
 
@@ -136,23 +136,27 @@ def evaluate_landmarks(
     run: BatchRunner,
     boxes: str = "truth",
     detector: FaceDetector | None = None,
+    schema: LandmarkSchema | None = None,
 ) -> Prediction:
     """Predict all samples whose eye corners are labelled.
 
     Args:
-        samples: of the model's schema.
+        samples: of one schema.
         card: of the model.
         run: the model.
         boxes: truth, truth5 or detector; see DESIGN, evaluation.
         detector: for ``boxes="detector"``.
+        schema: of the samples, where it is not the model's: its points are mapped to it.
 
     Raises:
-        UsageError: no sample can be measured, or the schemas differ.
+        UsageError: no sample can be measured, or nothing leads from the model's schema to the samples'.
 
     """
     assert card.schema is not None
     assert card.mean_shape is not None
-    samples = measurable(samples, card.schema)
+    schema = schema or card.schema
+    mapping = _mapping(card.schema, schema)
+    samples = measurable(samples, schema)
     crops = [_crop(s, card, boxes, detector) for s in samples]
     points = predict_points(samples, crops, card, run)
     if boxes == "detector":  # the device looks twice at a new face, see Tracker
@@ -160,9 +164,15 @@ def evaluate_landmarks(
         points = predict_points(samples, crops, card, run)
     blank = np.full_like(card.mean_shape, np.nan)
     mean = np.stack([blank if c is None else c.from_units(card.mean_shape) for c in crops])
-    return Prediction(
-        samples, points, mean, errors_of(points, samples, card.schema), errors_of(mean, samples, card.schema)
-    )
+    points, mean = (np.einsum("dmn,snd->smd", mapping, p).astype(np.float32) for p in (points, mean))
+    return Prediction(samples, points, mean, errors_of(points, samples, schema), errors_of(mean, samples, schema))
+
+
+def _mapping(source: LandmarkSchema, target: LandmarkSchema) -> NDArray[np.float32]:
+    found = linear_map(source, target)
+    if found is None:
+        raise UsageError(f"a model of {source.name} cannot be measured on {target.name}: nothing maps one to the other")
+    return found
 
 
 def measurable(samples: Sequence[Sample], schema: LandmarkSchema) -> tuple[Sample, ...]:

@@ -17,11 +17,12 @@ from facewire_edge.detectors import open_detector
 from facewire_edge.draw import draw_face
 from facewire_edge.errors import UsageError
 from facewire_edge.files import replacing, write_text
+from facewire_edge.schema import LandmarkSchema
 from facewire_edge.types import Face
 from matplotlib.figure import Figure
 
 from facewire_train.contest import Contestant, box_agreement, enter_model, enter_peer, with_names_apart
-from facewire_train.datasets import Sample, read_dataset
+from facewire_train.datasets import Dataset, Sample, read_dataset
 from facewire_train.detection import detect_scenes, detection_figures
 from facewire_train.detection_report import write_detection_report
 from facewire_train.evaluate import (
@@ -44,7 +45,8 @@ WORST = 25  # faces that the report draws
 def run(arguments: argparse.Namespace) -> None:
     """Measure, print, and write what was asked for."""
     card, runner = open_model(arguments.model[0])
-    samples = [s for path in arguments.data for s in read_dataset(path).split(arguments.split)]
+    datasets = [read_dataset(path) for path in arguments.data]
+    samples = [s for dataset in datasets for s in dataset.split(arguments.split)]
     if not samples:
         raise UsageError(f"no face in split {arguments.split!r}; choose another --split")
     if arguments.task not in (None, TASKS[card.kind]):
@@ -54,7 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
             raise UsageError("side by side and --page are for landmark models; evaluate a detector by itself")
         figures = _detector(arguments, card, runner, samples)
     else:
-        figures = _landmarks(arguments, card, runner, samples)
+        figures = _landmarks(arguments, card, runner, samples, _measured(arguments, card, datasets))
     print(json.dumps(figures, indent=1))
     if arguments.json is not None:
         write_text(arguments.json, json.dumps(figures, indent=1))
@@ -75,25 +77,46 @@ def _detector(
     return figures
 
 
+def _measured(arguments: argparse.Namespace, card: ModelCard, datasets: Sequence[Dataset]) -> LandmarkSchema:
+    """Give the schema to measure in: the model's, or that of the data where none has the model's.
+
+    The box of other points is not the one that the model knows: their truth is the canonical crop, ``truth5``.
+    """
+    assert card.schema is not None
+    if any(dataset.schema.names == card.schema.names for dataset in datasets):
+        return card.schema
+    if arguments.page is not None:
+        raise UsageError(f"--page needs labels of the model's schema {card.schema.name}")
+    if arguments.boxes == "truth":
+        arguments.boxes = "truth5"
+        log.info("no labels of the model's schema %s: boxes truth5", card.schema.name)
+    return datasets[0].schema
+
+
 def _landmarks(
-    arguments: argparse.Namespace, card: ModelCard, runner: BatchRunner, samples: Sequence[Sample]
+    arguments: argparse.Namespace,
+    card: ModelCard,
+    runner: BatchRunner,
+    samples: Sequence[Sample],
+    schema: LandmarkSchema,
 ) -> dict[str, Any]:
     detector = None
     if arguments.boxes == "detector" or arguments.page is not None:
         detector = open_detector(arguments.detector or Path(EdgeConfig().detector))
     thorough = arguments.page is not None
-    first = enter_model(arguments.model[0], card, runner, samples, arguments.boxes, detector, thorough)
+    first = enter_model(arguments.model[0], card, runner, samples, arguments.boxes, detector, thorough, schema)
     prediction = first.prediction
     for sample, error in zip(prediction.samples, prediction.errors, strict=True):
         if not np.isfinite(error):
             log.info("missed: %s", sample.image)
     if arguments.report is not None:
-        write_report(prediction, card, arguments.report)
-    figures = {"model": card.title, "boxes": arguments.boxes, "split": arguments.split, **summary(prediction)}
+        write_report(prediction, schema, arguments.report)
+    figures = {"model": card.title, "boxes": arguments.boxes, "split": arguments.split}
+    figures |= {"schema": schema.name, **summary(prediction)}
     if len(arguments.model) == 1 and not arguments.peer and not thorough:
         return figures
-    others = [_enter(path, arguments, samples, detector) for path in arguments.model[1:]]
-    peers = [enter_peer(read_peer(path), samples, first.schema) for path in arguments.peer]
+    others = [_enter(path, arguments, samples, detector, schema) for path in arguments.model[1:]]
+    peers = [enter_peer(read_peer(path), samples, schema) for path in arguments.peer]
     contestants = with_names_apart([first, *others, *peers])
     figures["models"] = [contestant.figures() for contestant in contestants]
     if arguments.page is not None:
@@ -106,18 +129,22 @@ def _landmarks(
 
 
 def _enter(
-    path: Path, arguments: argparse.Namespace, samples: Sequence[Sample], detector: FaceDetector | None
+    path: Path,
+    arguments: argparse.Namespace,
+    samples: Sequence[Sample],
+    detector: FaceDetector | None,
+    schema: LandmarkSchema,
 ) -> Contestant:
     card, runner = open_model(path)
     if card.kind == "detector":
         raise UsageError(f"{path} is a detector; side by side is for landmark models")
-    return enter_model(path, card, runner, samples, arguments.boxes, detector, arguments.page is not None)
+    return enter_model(path, card, runner, samples, arguments.boxes, detector, arguments.page is not None, schema)
 
 
-def write_report(prediction: Prediction, card: ModelCard, folder: Path) -> None:
+def write_report(prediction: Prediction, schema: LandmarkSchema, folder: Path) -> None:
     """Write the error curve and the worst faces as PNGs."""
     _save(_curve(prediction), folder / "ced.png")
-    _save(_worst(prediction, card), folder / "worst.png")
+    _save(_worst(prediction, schema), folder / "worst.png")
     log.info("report: %s", folder)
 
 
@@ -137,20 +164,20 @@ def _curve(prediction: Prediction) -> Figure:
     return figure
 
 
-def _worst(prediction: Prediction, card: ModelCard) -> Figure:
+def _worst(prediction: Prediction, schema: LandmarkSchema) -> Figure:
     side = int(np.ceil(np.sqrt(min(WORST, len(prediction.samples)))))
     figure = Figure(figsize=(2.4 * side, 2.6 * side), layout="constrained")
     order = np.argsort(-np.where(np.isfinite(prediction.errors), prediction.errors, -1))
     for axes, i in zip(figure.subplots(side, side, squeeze=False).ravel(), order, strict=False):
-        _draw_sample(axes, prediction, int(i), card)
+        _draw_sample(axes, prediction, int(i), schema)
     return figure
 
 
-def _draw_sample(axes: Any, prediction: Prediction, i: int, card: ModelCard) -> None:
+def _draw_sample(axes: Any, prediction: Prediction, i: int, schema: LandmarkSchema) -> None:
     sample = prediction.samples[i]
     image = read_image(sample.image)
     if np.isfinite(prediction.points[i]).all():
-        draw_face(image, Face(0, "new", 1.0, 1.0, prediction.points[i]), card.schema)
+        draw_face(image, Face(0, "new", 1.0, 1.0, prediction.points[i]), schema)
     axes.imshow(image)
     low, high = np.nanmin(sample.points, axis=0), np.nanmax(sample.points, axis=0)
     reach = 0.25 * (high - low)
