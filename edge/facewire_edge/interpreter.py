@@ -118,7 +118,8 @@ def open_interpreter(path: Path, flatbuffer: bytes, threads: int, device: str) -
         interpreter = interpreter_class(model_content=flatbuffer, num_threads=threads, **extra)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError, SystemError) as error:  # SystemError: tflite-runtime 2.14 on NumPy 2
-        raise ModelError(f"{runtime} cannot run {path}: {error}; run: facewire-edge doctor") from error
+        reason = " ".join(str(error).split())  # tflite-runtime's ends with a new line
+        raise ModelError(f"{runtime} cannot run {path}: {reason}; run: facewire-edge doctor") from error
     return interpreter, runtime, device
 
 
