@@ -45,7 +45,11 @@ build() {
         dpkg-deb --fsys-tarfile "$package" | tar -C "$stage/root" -x --keep-directory-symlink
         rm "$package"
     done
-    mkdir -p "$stage/root/src" "$stage/root/arm64" "$stage/root/opt"
+    # In a container, debootstrap makes links of these, to the machine's own.
+    for folder in proc sys dev; do
+        [ ! -L "$stage/root/$folder" ] || rm "$stage/root/$folder"
+    done
+    for folder in proc sys dev src arm64 opt; do mkdir -p "$stage/root/$folder"; done
     mv -T "$stage/root" "$root"
 }
 
