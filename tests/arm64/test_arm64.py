@@ -34,21 +34,28 @@ def compare(tmp_path: Path) -> Run:
         files = [tmp_path / f"{number}.jsonl" for number in range(len(runs))]
         for file, messages in zip(files, runs, strict=True):
             file.write_text("".join(json.dumps(m) + "\n" for m in messages))
-        return run(sys.executable, HERE / "compare.py", *files, "0.5")
+        return run(sys.executable, HERE / "compare.py", *files, "0.2", "0.5")
 
     return comparing
 
 
 def test_same_faces_at_nearly_the_same_points_pass(compare: Run) -> None:
-    done = compare([message(0), message(1)], [message(0), message(1, right_px=0.4)])
+    done = compare([message(0), message(1)], [message(0), message(1, right_px=0.3)])
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "2 frames, 2 faces: points within 0.40 px, at most 0.5\n"
+    assert done.stdout == (
+        "2 frames, 2 faces: a face's points within 0.15 px on average, at most 0.2; "
+        "every point within 0.30 px, at most 0.5\n"
+    )
 
 
 @pytest.mark.parametrize(
     ("found", "words"),
     [
         ([message(0), message(1, right_px=1)], "frame 1, face 0: point 0 is 1.00 px off, at most 0.5"),
+        (
+            [message(0), message(1, right_px=0.48)],
+            "frame 1, face 0: its points are 0.24 px off on average, at most 0.2",
+        ),
         ([message(0), message(1, ids=(1,))], "frame 1: faces [1], expected [0]"),
         ([message(0), message(1, ids=(0, 1))], "frame 1: faces [0, 1], expected [0]"),
         ([message(0), message(1, ids=())], "frame 1: faces [], expected [0]"),

@@ -22,7 +22,7 @@ STRIDES = (8, 16, 32)
 def red_yunet(path: Path) -> Path:
     """Write a network with YuNet's inputs and outputs whose finest level finds a face where a cell is all red."""
     onnx = pytest.importorskip("onnx", reason="makes the network; a workstation has it")
-    TensorProto, helper, numpy_helper = onnx.TensorProto, onnx.helper, onnx.numpy_helper
+    helper, numpy_helper, kind_of_float = onnx.helper, onnx.numpy_helper, onnx.TensorProto.FLOAT
 
     nodes, constants = [], []
 
@@ -47,10 +47,10 @@ def red_yunet(path: Path) -> Path:
             nodes.append(helper.make_node("MatMul", [f"cell{stride}", weight], [product]))
             offset = constant(f"{name}_b{stride}", bias, np.float32)
             nodes.append(helper.make_node("Add", [product, offset], [f"{name}_{stride}"]))
-    picture = helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, 3, "height", "width"])
+    picture = helper.make_tensor_value_info("input", kind_of_float, [1, 3, "height", "width"])
     widths = (("cls", 1), ("obj", 1), ("bbox", 4), ("kps", 10))
     outputs = [
-        helper.make_tensor_value_info(f"{name}_{stride}", TensorProto.FLOAT, [1, None, width])
+        helper.make_tensor_value_info(f"{name}_{stride}", kind_of_float, [1, None, width])
         for name, width in widths
         for stride in STRIDES
     ]
