@@ -1,6 +1,5 @@
 import json
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -104,23 +103,7 @@ def test_all_missed_faces_have_no_nme_but_fail(faces: Path) -> None:
     json.dumps(figures, allow_nan=False)
 
 
-def five_points_of(faces: Path, out: Path, schema: str = "points5") -> Path:
-    """Write a set of which only the five points are labelled."""
-    shutil.copytree(faces, out)
-    (out / "dataset.toml").write_text(f'format = 1\nname = "five"\nschema = "{schema}"\n')
-    (out / "other.toml").write_text(
-        'name = "other"\nnames = ["a", "b", "c", "d", "e"]\nmirror = []\neye_corners = [0, 1]\n'
-    )
-    lines = [json.loads(line) for line in (out / "faces.jsonl").read_text().splitlines()]
-    for sample, line in zip(read_dataset(faces).samples, lines, strict=True):
-        assert sample.points5 is not None
-        line["faces"][0] |= {"points": sample.points5.tolist(), "visibility": "vvvvv"}
-    (out / "faces.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
-    return out
-
-
-def test_model_is_measured_on_five_points_where_no_more_are_labelled(tmp_path: Path, faces: Path) -> None:
-    five = five_points_of(faces, tmp_path / "five")
+def test_model_is_measured_on_five_points_where_no_more_are_labelled(tmp_path: Path, five: Path) -> None:
     where = ["evaluate", "--model", EdgeConfig().model, "--data", str(five)]
     assert main([*where, "--json", str(tmp_path / "figures.json"), "--report", str(tmp_path)]) == 0
     figures = json.loads((tmp_path / "figures.json").read_text())
@@ -138,11 +121,12 @@ def test_model_is_measured_on_five_points_where_no_more_are_labelled(tmp_path: P
     assert main([*where, "--page", str(tmp_path / "page.html")]) == 2
 
 
-def test_schema_that_nothing_leads_to_is_refused(
-    tmp_path: Path, faces: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    other = five_points_of(faces, tmp_path / "other", "other.toml")
-    assert main(["evaluate", "--model", EdgeConfig().model, "--data", str(other)]) == 2
+def test_schema_that_nothing_leads_to_is_refused(five: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (five / "dataset.toml").write_text('format = 1\nname = "other"\nschema = "other.toml"\n')
+    (five / "other.toml").write_text(
+        'name = "other"\nnames = ["a", "b", "c", "d", "e"]\nmirror = []\neye_corners = [0, 1]\n'
+    )
+    assert main(["evaluate", "--model", EdgeConfig().model, "--data", str(five)]) == 2
     assert "nothing maps one to the other" in capsys.readouterr().err
 
 
