@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -201,13 +202,22 @@ def test_dark_and_mirroring_lenses_hide_eyes(
     assert (visible == free)[[8, 30, 48, 54]].all()
 
 
-def test_what_is_held_hides_points_and_moves_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(held, "HELD", 0.0)
-    free = [render(6, index, 96) for index in range(8)]
-    monkeypatch.setattr(held, "HELD", 1.0)
-    covered = [render(6, index, 96) for index in range(8)]
+def hidden_by(
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, share: str
+) -> tuple[list[SyntheticFace], list[SyntheticFace]]:
+    """Render without and always with something before faces; it must hide points only, and move none."""
+    drawn = []
+    for value in (0.0, 1.0):
+        monkeypatch.setattr(module, share, value)
+        drawn.append([render(6, index, 96) for index in range(8)])
+    free, covered = drawn
     assert all((a.points == b.points).all() for a, b in zip(free, covered, strict=True))
     assert not any((b.visible & ~a.visible).any() for a, b in zip(free, covered, strict=True))
+    return free, covered
+
+
+def test_what_is_held_hides_points_and_moves_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    free, covered = hidden_by(monkeypatch, held, "HELD")
     assert sum((a.visible & ~b.visible).sum() for a, b in zip(free, covered, strict=True)) > 20
     assert (render(6, 3, 96).image == covered[3].image).all()
 
@@ -228,13 +238,8 @@ def test_every_kind_of_thing_held_marks_what_it_hides(monkeypatch: pytest.Monkey
 
 
 def test_what_is_out_of_focus_before_a_face_hides_points_and_moves_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(synthetic, "BLURRED", 0.0)
-    free = [render(6, index, 96) for index in range(8)]
-    monkeypatch.setattr(synthetic, "BLURRED", 1.0)
-    covered = [render(6, index, 96) for index in range(8)]
-    assert all((a.points == b.points).all() for a, b in zip(free, covered, strict=True))
+    free, covered = hidden_by(monkeypatch, synthetic, "BLURRED")
     assert all((a.image != b.image).any() for a, b in zip(free, covered, strict=True))
-    assert not any((b.visible & ~a.visible).any() for a, b in zip(free, covered, strict=True))
     assert sum((a.visible & ~b.visible).sum() for a, b in zip(free, covered, strict=True)) > 10
 
 
