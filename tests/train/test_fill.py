@@ -11,7 +11,7 @@ from facewire_train.__main__ import main
 from facewire_train.checkpoint import save_checkpoint
 from facewire_train.config import TrainConfig
 from facewire_train.datasets import Sample, read_dataset, read_labels
-from facewire_train.fill import Guess, corrected, error_covariance, fill, weight_of
+from facewire_train.fill import Guess, corrected, doubted, error_covariance, fill, lifted, weight_of
 from facewire_train.import_command import import_dataset
 from facewire_train.labels import labelled_points
 from facewire_train.landmark_task import landmark_task
@@ -88,10 +88,49 @@ def test_point_of_which_the_model_is_unsure_stays_unlabelled(faces: Path, card: 
 
 
 def test_face_without_labels_is_left_alone_where_no_detector_finds_it(faces: Path, card: ModelCard) -> None:
-    samples = [replace(s, points=np.full_like(s.points, np.nan)) for s in read_dataset(faces).samples[:2]]
+    blank = np.full((68, 2), np.nan, np.float32)
+    samples = [replace(s, points=blank, points5=None) for s in read_dataset(faces).samples[:2]]
     samples.append(read_dataset(faces).samples[2])
     found = fill(samples, card, silent, lambda image: [], max_spread=1.0)
     assert not any(s.filled for s in found)
+
+
+def test_face_of_five_points_gets_the_models_points(faces: Path, five: Path, card: ModelCard) -> None:
+    assert card.schema is not None
+    truth, known = read_dataset(faces).samples, read_dataset(five).samples
+    found = fill([lifted(s, card.schema) for s in known], card, silent, None, max_spread=1.0)
+    for true, sample in zip(truth, found, strict=True):
+        assert set(sample.filled) == set(range(68))
+        apart = np.linalg.norm(sample.points - true.points, axis=1).mean()
+        assert apart < 0.12 * max(true.box.width, true.box.height)  # the mean shape on the five points
+
+
+def test_face_whose_five_points_are_elsewhere_is_doubted() -> None:
+    guess = Guess(CropTransform(0, 0, 1, 0, 1), np.zeros((2, 2)), np.array([0.03, 0.04]), np.full((2, 2), np.nan), 0.05)
+    assert np.allclose(doubted(guess, 0.05).spread, guess.spread)
+    assert np.allclose(doubted(guess, 0.03).spread, [0.05, np.hypot(0.04, 0.04)])
+    assert np.allclose(doubted(replace(guess, miss=np.nan), 0.03).spread, guess.spread)
+
+
+def test_verb_lifts_a_set_of_five_points(
+    tmp_path: Path, faces: Path, five: Path, config: TrainConfig, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = landmark_task(config, [read_dataset(faces)])
+    save_checkpoint(task.network(False), task.card, tmp_path / "model.keras")
+    arguments = ["fill", "--model", str(tmp_path / "model.keras"), "--max-spread", "0.2", "--data"]
+    assert main([*arguments, str(five), "--out", str(tmp_path / "out")]) == 0
+    lifted_set = read_dataset(tmp_path / "out")
+    assert (lifted_set.schema.name, lifted_set.name) == ("ibug68", "five")
+    assert all(s.filled for s in lifted_set.split("train"))
+    assert not any(labelled_points(s.points).any() for s in lifted_set.split("test"))
+    assert all(s.points5 is not None for s in lifted_set.split("test"))
+    landmark_task(config, [read_dataset(faces), lifted_set])
+    other = landmark_task(replace(config, schema="points5"), [read_dataset(five)])
+    save_checkpoint(other.network(False), other.card, tmp_path / "five.keras")
+    capsys.readouterr()
+    arguments[2] = str(tmp_path / "five.keras")
+    assert main([*arguments, str(faces), "--out", str(tmp_path / "no")]) == 2
+    assert "is not for schema ibug68" in capsys.readouterr().err
 
 
 def test_filled_points_survive_the_file_and_are_trained_but_not_measured(tmp_path: Path, faces: Path) -> None:

@@ -23,6 +23,7 @@ from facewire_train.checkpoint import load_checkpoint
 from facewire_train.datasets import Sample
 from facewire_train.faces import face_box
 from facewire_train.images import read_image
+from facewire_train.labels import labelled_points
 from facewire_train.metrics import auc, failure_rate, nme
 from facewire_train.samples import crop_of_box
 
@@ -101,7 +102,7 @@ def detector_crop(sample: Sample, card: ModelCard, detector: FaceDetector) -> Cr
     """Give the canonical crop that the device would cut for this face; None where the detector missed it."""
     assert card.mean_points5 is not None
     assert card.mean_shape is not None
-    if sample.points5 is None:  # a schema that does not say where its five points are
+    if sample.points5 is None and labelled_points(sample.points).sum() > 1:  # the schema does not say where they are
         five = CropTransform.from_landmarks(sample.points, card.mean_shape, 1).from_units(card.mean_points5)
         sample = replace(sample, points5=five)
     found = best_detection(face_box(sample), detector(read_image(sample.image)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import radians
 
@@ -11,6 +11,7 @@ from facewire_edge.card import ModelCard
 from facewire_edge.detect import FaceDetector
 from facewire_edge.geometry import CropTransform
 from facewire_edge.landmarks import decode_landmarks
+from facewire_edge.schema import LandmarkSchema
 from numpy.typing import NDArray
 
 from facewire_train.augment import flip
@@ -39,6 +40,9 @@ class Guess:
     points: NDArray[np.float64]  # (N, 2) crop units
     spread: NDArray[np.float64]  # (N,) standard deviation, crop units
     known: NDArray[np.float64]  # (N, 2) the labels in crop units, NaN where there is none
+    miss: float = (
+        np.nan
+    )  # root mean square distance of the five labelled points, crop units; NaN where they say nothing
 
 
 def fill(
@@ -50,11 +54,14 @@ def fill(
 ) -> list[Sample]:
     """Fill the points of samples in which the model is confident.
 
+    A face of which points are labelled is corrected by the model's errors there. Of a face labelled with five points
+    alone, the model's are believed as far as its views agree and the five are no further off than usual.
+
     Args:
-        samples: labelled with the model's schema, some points NaN.
+        samples: with the model's schema, some points or all NaN; see :func:`lifted`.
         card: of the model.
         run: the model.
-        detector: for faces with fewer than two labelled points; None leaves those alone.
+        detector: for faces with fewer than two labelled points and none of the five; None leaves those alone.
         max_spread: in crop units; a point of which the model is less sure stays unlabelled.
 
     Returns:
@@ -62,11 +69,37 @@ def fill(
 
     """
     guesses = {i: guess for i, s in enumerate(samples) if (guess := look(s, card, run, detector)) is not None}
-    errors = error_covariance([guess.known - guess.points for guess in guesses.values()])
+    judge = _judge(list(guesses.values()))
     filled = list(samples)
     for i, guess in guesses.items():
-        filled[i] = _filled(samples[i], corrected(guess, errors), max_spread)
+        filled[i] = _filled(samples[i], judge(guess), max_spread)
     return filled
+
+
+def lifted(sample: Sample, schema: LandmarkSchema) -> Sample:
+    """Give a face of a set of five points as one of ``schema``, of which no point is labelled."""
+    points = np.full((schema.n, 2), np.nan, np.float32)
+    return replace(sample, points=points, visible=np.zeros(schema.n, bool), filled={})
+
+
+def _judge(guesses: Sequence[Guess]) -> Callable[[Guess], Guess]:
+    """Give what corrects a guess, or doubts it, by what is known of all."""
+    labelled = [guess.known - guess.points for guess in guesses if np.isfinite(guess.known).any()]
+    errors = error_covariance(labelled) if labelled else None
+    misses = [guess.miss for guess in guesses if np.isfinite(guess.miss)]
+    usual = float(np.median(misses)) if misses else 0.0
+
+    def judge(guess: Guess) -> Guess:
+        five_alone = np.isfinite(guess.miss) and not np.isfinite(guess.known).any()
+        return doubted(guess, usual) if errors is None or five_alone else corrected(guess, errors)
+
+    return judge
+
+
+def doubted(guess: Guess, usual: float) -> Guess:
+    """Add to a guess' spread how much further off its five points are than ``usual`` (crop units)."""
+    excess = max(0.0, guess.miss**2 - usual**2) if np.isfinite(guess.miss) else 0.0
+    return replace(guess, spread=np.sqrt(guess.spread**2 + excess))
 
 
 def look(sample: Sample, card: ModelCard, run: BatchRunner, detector: FaceDetector | None) -> Guess | None:
@@ -80,8 +113,19 @@ def look(sample: Sample, card: ModelCard, run: BatchRunner, detector: FaceDetect
     best = np.where(labelled_points(sample.points)[:, None], sample.points, first)
     crop = CropTransform.from_landmarks(best, card.mean_shape, card.input.width)
     seen = _views(image, crop, card, run)
-    spread = np.sqrt(seen.var(axis=0).sum(axis=1))
-    return Guess(crop, seen.mean(axis=0), spread, crop.to_units(sample.points).astype(np.float64))
+    points, spread = seen.mean(axis=0), np.sqrt(seen.var(axis=0).sum(axis=1))
+    return Guess(
+        crop, points, spread, crop.to_units(sample.points).astype(np.float64), _miss(sample, crop, points, card)
+    )
+
+
+def _miss(sample: Sample, crop: CropTransform, points: NDArray[np.float64], card: ModelCard) -> float:
+    """Give the root mean square distance of points (N, 2) from the five labelled ones, in crop units, or NaN."""
+    assert card.schema is not None
+    if sample.points5 is None or card.schema.points5 is None or not labelled_points(sample.points5).any():
+        return float("nan")
+    apart = card.schema.points5_of(points.astype(np.float32)) - crop.to_units(sample.points5)
+    return float(np.sqrt(np.nanmean((apart**2).sum(axis=1))))
 
 
 def error_covariance(errors: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
@@ -143,8 +187,11 @@ def _filled(sample: Sample, guess: Guess, max_spread: float) -> Sample:
 
 def _first_crop(sample: Sample, card: ModelCard, detector: FaceDetector | None) -> CropTransform | None:
     assert card.mean_shape is not None
+    assert card.mean_points5 is not None
     if labelled_points(sample.points).sum() >= FEWEST_KNOWN:
         return CropTransform.from_landmarks(sample.points, card.mean_shape, card.input.width)
+    if sample.points5 is not None and labelled_points(sample.points5).sum() >= FEWEST_KNOWN:
+        return CropTransform.from_points5(sample.points5, card.mean_points5, card.input.width)
     return None if detector is None else detector_crop(sample, card, detector)
 
 

@@ -7,17 +7,19 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from facewire_edge.card import ModelCard
 from facewire_edge.errors import DataError, UsageError
 from facewire_edge.files import write_text
-from facewire_edge.schema import LandmarkSchema
+from facewire_edge.schema import POINTS5, LandmarkSchema
 
 from facewire_train.charts import bars
-from facewire_train.datasets import read_labels
+from facewire_train.datasets import Dataset, read_labels
 from facewire_train.evaluate import open_model
-from facewire_train.fill import fill
+from facewire_train.fill import fill, lifted
 from facewire_train.five_points import shipped_detector
 from facewire_train.folders import refuse_used
 from facewire_train.import_command import import_dataset
@@ -34,9 +36,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Fill the training split, write the new set, print what was filled, write the page if asked for."""
     refuse_used(arguments.out)
     card, runner = open_model(arguments.model)
-    dataset = read_labels(arguments.data)
-    if card.schema is None or card.schema.names != dataset.schema.names:
-        raise UsageError(f"{arguments.model} is not for schema {dataset.schema.name}; train one on this set first")
+    dataset = in_schema_of(card, read_labels(arguments.data), arguments.model)
     chosen = [i for i, s in enumerate(dataset.samples) if s.split == "train" and not s.ignore and not _complete(s)]
     if not chosen:
         raise DataError(f"{arguments.data}: every point of the training split is labelled; nothing to fill")
@@ -50,6 +50,24 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.page is not None:
         write_text(arguments.page, review_page(found, dataset.schema, dataset.name))
         log.info("page: %s", arguments.page)
+
+
+def in_schema_of(card: ModelCard, dataset: Dataset, model: Path) -> Dataset:
+    """Give the set in the model's schema; faces of five points become faces of which no point is labelled yet.
+
+    Raises:
+        UsageError: the schemas differ and the set's is not the five points that the model's leads to.
+
+    """
+    if card.schema is None or (card.schema.names != dataset.schema.names and not _leads_to_five(card.schema, dataset)):
+        raise UsageError(f"{model} is not for schema {dataset.schema.name}; train one on this set first")
+    if card.schema.names == dataset.schema.names:
+        return dataset
+    return replace(dataset, schema=card.schema, samples=tuple(lifted(s, card.schema) for s in dataset.samples))
+
+
+def _leads_to_five(schema: LandmarkSchema, dataset: Dataset) -> bool:
+    return schema.points5 is not None and dataset.schema.names == POINTS5.names
 
 
 def figures_of(before: Sequence[Sample], after: Sequence[Sample], schema: LandmarkSchema) -> dict[str, Any]:
