@@ -13,7 +13,7 @@ from facewire_train.config import DataConfig, DetectorConfig, ModelConfig, Train
 from facewire_train.datasets import read_dataset
 from facewire_train.detector_task import detector_task
 from facewire_train.evaluate import evaluate_landmarks, keras_runner, summary
-from facewire_train.fit import Task, base_record, fingerprint, fit, prefetched, read_record, run_folder
+from facewire_train.fit import Task, base_record, compiled, fingerprint, fit, prefetched, read_record, run_folder
 from facewire_train.fold import folded
 from facewire_train.landmark_task import draw, landmark_task
 from facewire_train.model import landmark_model
@@ -83,6 +83,19 @@ def test_finished_run_leaves_every_result_and_no_state(tmp_path: Path, faces: Pa
     card = load_checkpoint(tmp_path / "run" / "model.keras").card
     assert card.terms == "free: rendered by facewire"
     assert card.data[0]["name"] == "synthetic"
+
+
+def test_history_holds_the_mean_over_each_epoch(tmp_path: Path, faces: Path, config: TrainConfig) -> None:
+    config = replace(config, fit=replace(config.fit, epochs=1))
+    task, record = prepared(config, faces)
+    fit(task, config, tmp_path / "run", record)
+    task, _ = prepared(config, faces)
+    batches = list(prefetched(task.epoch(0)))
+    model = compiled(task, config.fit, len(batches))
+    losses = [float(model.train_on_batch(images, targets)[0]) for images, targets in batches]
+    assert len(losses) > 1
+    written = json.loads((tmp_path / "run" / "history.json").read_text())[0]["loss"]
+    assert written == pytest.approx(np.mean(losses), rel=1e-3)
 
 
 def test_another_configuration_does_not_overwrite_a_run(tmp_path: Path, faces: Path, config: TrainConfig) -> None:
