@@ -98,6 +98,12 @@ def test_history_holds_the_mean_over_each_epoch(tmp_path: Path, faces: Path, con
     assert written == pytest.approx(np.mean(losses), rel=1e-3)
 
 
+def test_no_batch_norm_knows_a_feature_by_one_cell_of_each_image(config: TrainConfig) -> None:
+    norms = [layer for layer in landmark_model(config.model, 5).layers if layer.name.endswith("_bn")]
+    assert norms
+    assert all(layer.output.shape[1] > 1 for layer in norms)
+
+
 def test_another_configuration_does_not_overwrite_a_run(tmp_path: Path, faces: Path, config: TrainConfig) -> None:
     data = [read_dataset(faces)]
     out = tmp_path / "run"

@@ -33,7 +33,6 @@ class FitConfig:
     warmup_epochs: float = 3.0
     average: float = 0.998  # momentum of the weights' moving average
     validate_every: int = 5  # epochs
-    norms: bool = True  # batch norms; without, the network of --init is trained as it is deployed
     steps_per_epoch: int = 0  # 0: every face as often as `data.shares` says, once without
 
 
