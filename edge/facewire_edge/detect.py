@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewire_edge.card import DetectorSpec
-from facewire_edge.geometry import Box
+from facewire_edge.geometry import Box, halved
 from facewire_edge.interpreter import Model
 from facewire_edge.types import Detection, Image
 
@@ -16,6 +16,10 @@ NMS_IOU = 0.4  # a second box that overlaps a better one by more is the same fac
 # So is one that lies within it: a box of 0.6 the width has an IoU of only 0.36 (on 72 % of large faces, 2026-11-21).
 NMS_INSIDE = 0.7  # of the smaller box
 MAX_CANDIDATES = 400  # before suppression; a crowd picture of WIDER has up to 300 faces
+# A picture this many times too large is averaged to half; a linear resize by 0.75 to 1.5 does the rest, five times as
+# fast as one averaging by a factor that is not whole. Halved from 2 on, the detector finds less: AP 0.540 on 611 images
+# of WIDER, from 1.5 on 0.547, averaged at once 0.545 (2026-11-21).
+HALVE_FROM = 1.5
 LOG_SIZE_LIMIT = 3.0  # exp(3) = 20 reference sizes: no face is larger, and exp must not overflow
 
 
@@ -74,13 +78,15 @@ def letterbox(image: Image, width: int, height: int) -> tuple[Image, float]:
     """
     import cv2
 
+    halvings = 0
+    while max(image.shape[1] / width, image.shape[0] / height) >= HALVE_FROM:
+        image, halvings = halved(image), halvings + 1
     scale = min(width / image.shape[1], height / image.shape[0])
     inner_width = max(1, min(width, round(image.shape[1] * scale)))
     inner_height = max(1, min(height, round(image.shape[0] * scale)))
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     picture = np.zeros((height, width, 3), np.uint8)
-    picture[:inner_height, :inner_width] = cv2.resize(image, (inner_width, inner_height), interpolation=method)
-    return picture, scale
+    picture[:inner_height, :inner_width] = cv2.resize(image, (inner_width, inner_height))
+    return picture, scale / 2**halvings
 
 
 def cell_grid(spec: DetectorSpec, width: int, height: int) -> NDArray[np.float32]:

@@ -189,3 +189,12 @@ class ShapeFit:
         """Give the crop of points (N, 2), all of them finite."""
         a, b, x, y = (self._rows @ points.reshape(-1).astype(np.float64)).tolist()
         return CropTransform(x, y, max(hypot(a, b), 1.0), atan2(b, a), self._size)
+
+
+def halved(image: Image) -> Image:
+    """Average an image down to half its width and height, an odd last column or row left out."""
+    import cv2
+
+    height, width = max(1, image.shape[0] // 2), max(1, image.shape[1] // 2)
+    small: Image = cv2.resize(image[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
+    return small

@@ -26,13 +26,21 @@ def test_decoding_puts_box_and_points_around_the_cell() -> None:
     assert five[0] == pytest.approx(np.tile([x, y], (5, 1)))
 
 
-@pytest.mark.parametrize(("width", "height"), [(640, 480), (1920, 1080), (100, 900), (31, 17), (1, 1)])
+@pytest.mark.parametrize(("width", "height"), [(640, 480), (1920, 1080), (100, 900), (31, 17), (1, 1), (1, 999)])
 def test_letterbox_keeps_the_aspect_and_maps_back(width: int, height: int) -> None:
     picture, scale = letterbox(np.full((height, width, 3), 200, np.uint8), 256, 192)
     assert picture.shape == (192, 256, 3)
     ys, xs = np.nonzero(picture[:, :, 0])
     assert xs.max() + 1 == pytest.approx(width * scale, abs=1)
     assert ys.max() + 1 == pytest.approx(height * scale, abs=1)
+
+
+@pytest.mark.parametrize("width", [384, 640, 1024, 1280])
+def test_letterbox_averages_what_is_too_fine_for_it(width: int) -> None:
+    stripes = np.zeros((width * 3 // 4, width, 3), np.uint8)
+    stripes[:, ::2] = 200
+    picture, _ = letterbox(stripes, 256, 192)
+    assert np.abs(picture.astype(int) - 100).max() <= 2  # grey levels: each halving rounds
 
 
 boxes = st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50), st.integers(1, 40), st.integers(1, 40)), max_size=15)
