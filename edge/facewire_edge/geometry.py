@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Points = NDArray[np.float32]
 Image = NDArray[np.uint8]
 
-# A crop this many times larger than its output is averaged down first: bilinear sampling alone skips pixels (aliasing).
+# A crop this many times larger than its output is halved first: bilinear sampling alone skips pixels (aliasing).
 SHRINK_FROM = 2.0
 
 
@@ -136,29 +136,21 @@ class CropTransform:
         """Sample the crop (size, size, 3) from ``image``; what lies outside the frame is black."""
         import cv2
 
-        image, matrix = self._shrunk(image) if self.side_px >= SHRINK_FROM * self.size else (image, self.matrix)
-        if 0 in image.shape:
+        part, crop = self._shrunk(image) if self.side_px >= SHRINK_FROM * self.size else (image, self)
+        if 0 in part.shape:
             return np.zeros((self.size, self.size, 3), np.uint8)
-        crop: Image = cv2.warpAffine(image, matrix, (self.size, self.size), flags=cv2.INTER_LINEAR)
-        return crop
+        sampled: Image = cv2.warpAffine(part, crop.matrix, (self.size, self.size), flags=cv2.INTER_LINEAR)
+        return sampled
 
-    def _shrunk(self, image: Image) -> tuple[Image, NDArray[np.float64]]:
-        """Average the crop's surroundings down by a whole factor; give them with the matrix that fits them."""
-        import cv2
-
-        factor = int(self.side_px / self.size)
-        reach = self.side_px * (abs(cos(self.angle_rad)) + abs(sin(self.angle_rad))) / 2 + 2 * factor
-        height, width = image.shape[:2]
+    def _shrunk(self, image: Image) -> tuple[Image, CropTransform]:
+        """Give the crop's surroundings, halved until sampling skips no pixel, and the crop within them."""
+        reach = self.side_px * ((abs(cos(self.angle_rad)) + abs(sin(self.angle_rad))) / 2 + 2 / self.size)
         x0, y0 = max(0, int(self.x - reach)), max(0, int(self.y - reach))
-        x1, y1 = min(width, int(self.x + reach) + 1), min(height, int(self.y + reach) + 1)
-        columns, rows = max(0, x1 - x0) // factor, max(0, y1 - y0) // factor
-        if not columns or not rows:
-            return np.zeros((0, 0, 3), np.uint8), self.matrix
-        part = image[y0 : y0 + rows * factor, x0 : x0 + columns * factor]
-        small: Image = cv2.resize(part, (columns, rows), interpolation=cv2.INTER_AREA)
-        offset = (factor - 1) / 2  # small pixel q covers frame pixels x0 + q * factor + [0, factor)
-        to_frame = np.array([[factor, 0, x0 + offset], [0, factor, y0 + offset], [0, 0, 1]], dtype=np.float64)
-        return small, self.matrix @ to_frame
+        x1, y1 = max(0, int(self.x + reach) + 1), max(0, int(self.y + reach) + 1)
+        part, x, y, side_px = image[y0:y1, x0:x1], self.x - x0, self.y - y0, self.side_px
+        while side_px >= SHRINK_FROM * self.size and part.size:
+            part, x, y, side_px = halved(part), (x - 0.5) / 2, (y - 0.5) / 2, side_px / 2
+        return part, CropTransform(x, y, side_px, self.angle_rad, self.size)
 
 
 class ShapeFit:
