@@ -99,7 +99,7 @@ class Tracker:
         self._lost: list[_Track] = []
         self._next_id = 0
         self._time_ns = 0
-        self._thumbnail = np.zeros((0, 0), np.int16)
+        self._thumbnail, self._brightness = np.zeros((0, 0), np.int16), 0
         self._since_detection = settings.detect_every  # so that the first frame is searched
 
     def __call__(self, frame: Frame) -> tuple[tuple[Face, ...], dict[str, float]]:
@@ -149,9 +149,9 @@ class Tracker:
         step = max(1, image.shape[0] // THUMBNAIL_ROWS)
         thumbnail = image[::step, ::step, GREEN].astype(np.int16)
         before, self._thumbnail = self._thumbnail, thumbnail
-        # Sums, for NumPy's mean takes three times as long.
+        brightness, self._brightness = self._brightness, int(thumbnail.sum())  # NumPy's mean takes three times as long
         cut = before.shape != thumbnail.shape or (
-            np.abs(thumbnail - before).sum() > CUT * max(before.sum(), DARK * before.size)
+            int(np.abs(thumbnail - before).sum()) > CUT * max(brightness, DARK * before.size)
         )
         if cut:
             self._lost = []
