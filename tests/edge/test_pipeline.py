@@ -80,7 +80,7 @@ def test_broken_still_is_an_error_message_and_the_run_goes_on(tmp_path: Path) ->
 
 def test_loss_of_a_live_camera_is_told_and_the_loop_goes_on() -> None:
     images = [fakes.picture((50, 50, 30 + i)) for i in range(10)]
-    device = ReplayDevice(images, 200, [Fault("vanish", 3, 0.1)])
+    device = ReplayDevice(images, 200, [Fault("vanish", 60, 0.4)])  # long enough to be seen on a loaded machine
     sink = Memory()
     patience = Patience(tick=0.01, retry=0.01, longest_retry=0.02)
     with closing(LiveCamera(device.open, patience=patience)) as camera:
