@@ -40,9 +40,7 @@ class Guess:
     points: NDArray[np.float64]  # (N, 2) crop units
     spread: NDArray[np.float64]  # (N,) standard deviation, crop units
     known: NDArray[np.float64]  # (N, 2) the labels in crop units, NaN where there is none
-    miss: float = (
-        np.nan
-    )  # root mean square distance of the five labelled points, crop units; NaN where they say nothing
+    miss: float = np.nan  # how far off the five labelled points are, crop units; NaN where there are none
 
 
 def fill(
@@ -114,9 +112,8 @@ def look(sample: Sample, card: ModelCard, run: BatchRunner, detector: FaceDetect
     crop = CropTransform.from_landmarks(best, card.mean_shape, card.input.width)
     seen = _views(image, crop, card, run)
     points, spread = seen.mean(axis=0), np.sqrt(seen.var(axis=0).sum(axis=1))
-    return Guess(
-        crop, points, spread, crop.to_units(sample.points).astype(np.float64), _miss(sample, crop, points, card)
-    )
+    known = crop.to_units(sample.points).astype(np.float64)
+    return Guess(crop, points, spread, known, _miss(sample, crop, points, card))
 
 
 def _miss(sample: Sample, crop: CropTransform, points: NDArray[np.float64], card: ModelCard) -> float:

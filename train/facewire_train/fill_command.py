@@ -59,15 +59,12 @@ def in_schema_of(card: ModelCard, dataset: Dataset, model: Path) -> Dataset:
         UsageError: the schemas differ and the set's is not the five points that the model's leads to.
 
     """
-    if card.schema is None or (card.schema.names != dataset.schema.names and not _leads_to_five(card.schema, dataset)):
-        raise UsageError(f"{model} is not for schema {dataset.schema.name}; train one on this set first")
-    if card.schema.names == dataset.schema.names:
+    schema = card.schema
+    if schema is not None and schema.names == dataset.schema.names:
         return dataset
-    return replace(dataset, schema=card.schema, samples=tuple(lifted(s, card.schema) for s in dataset.samples))
-
-
-def _leads_to_five(schema: LandmarkSchema, dataset: Dataset) -> bool:
-    return schema.points5 is not None and dataset.schema.names == POINTS5.names
+    if schema is None or schema.points5 is None or dataset.schema.names != POINTS5.names:
+        raise UsageError(f"{model} is not for schema {dataset.schema.name}; train one on this set first")
+    return replace(dataset, schema=schema, samples=tuple(lifted(s, schema) for s in dataset.samples))
 
 
 def figures_of(before: Sequence[Sample], after: Sequence[Sample], schema: LandmarkSchema) -> dict[str, Any]:
