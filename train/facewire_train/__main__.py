@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -28,6 +29,9 @@ def _run(argv: Sequence[str] | None) -> None:
     missing = [name for name in NEEDED if find_spec(name) is None]
     if missing and not ("tensorflow" in missing and len(missing) == 1):  # Keras also trains on JAX and PyTorch
         raise UsageError(f"{', '.join(missing)} not installed; run: pip install 'facewire[train]'")
+    # TensorFlow uses oneDNN by itself only where the CPU has AVX-512 VNNI. With AVX2 a step of the shipped landmark
+    # model takes 12.9 instead of 18.1 ms of CPU time an image (TensorFlow 2.21, 2026-11-21). Read at its import.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     module = import_module(f"facewire_train.{arguments.module}")
     module.run(arguments)
 
