@@ -9,7 +9,7 @@ import pytest
 from facewire_edge.errors import DataError, ModelError, UsageError
 from facewire_edge.settings import to_toml
 from facewire_train.checkpoint import load_checkpoint
-from facewire_train.config import DataConfig, DetectorConfig, ModelConfig, TrainConfig, load_config
+from facewire_train.config import LANDMARK_LOSSES, DataConfig, DetectorConfig, ModelConfig, TrainConfig, load_config
 from facewire_train.datasets import read_dataset
 from facewire_train.detector_task import detector_task
 from facewire_train.evaluate import evaluate_landmarks, keras_runner, summary
@@ -50,6 +50,18 @@ def test_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(
     histories = [json.loads((tmp_path / name / "history.json").read_text()) for name in ("whole", "cut")]
     assert [row["epoch"] for row in histories[1]] == [1, 2, 3]
     assert histories[0][-1]["loss"] == pytest.approx(histories[1][-1]["loss"], abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", LANDMARK_LOSSES)
+def test_every_landmark_loss_trains_the_landmarks(kind: str, faces: Path, config: TrainConfig) -> None:
+    config = replace(config, loss=replace(config.loss, kind=kind))
+    task, _ = prepared(config, faces)
+    model = compiled(task, config.fit, steps=10)
+    before = model.get_layer("landmarks").get_weights()[0]
+    images, targets = task.epoch(0)[0]
+    losses = [float(model.train_on_batch(images, targets, return_dict=True)["loss"]) for _ in range(10)]
+    assert losses[-1] < losses[0]
+    assert np.abs(model.get_layer("landmarks").get_weights()[0] - before).max() > 1e-4
 
 
 def _failing_from(task: Task, first: int) -> Any:

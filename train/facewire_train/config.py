@@ -8,6 +8,8 @@ from pathlib import Path
 from facewire_edge.errors import UsageError
 from facewire_edge.settings import load_settings
 
+LANDMARK_LOSSES = ("wing", "soft_wing", "smooth_l1", "l2", "distance")
+
 
 @dataclass(frozen=True, slots=True)
 class ModelConfig:
@@ -60,8 +62,10 @@ class AugmentConfig:
 class LossConfig:
     """Weigh the losses."""
 
+    kind: str = "wing"  # of the landmarks; or one of the other LANDMARK_LOSSES
     wing_px: float = 8.0  # Wing: linear from here on, in crop pixels
     wing_epsilon_px: float = 1.5  # Wing: curvature near 0
+    openings: float = 0.0  # weight of how far lids and lips are apart, against 1 for the landmarks
     presence: float = 4.0
     foreign: float = 0.3  # weight of a face labelled in another schema, against 1 for one in the model's own
 
@@ -90,6 +94,7 @@ class DataConfig:
     teacher: bool = False  # the shipped models look for unlabelled faces (detector) and for hard off-face crops
     shares: dict[str, float] = field(default_factory=dict)  # how often a set is drawn; 1 where not named
     hard: float = 0.0  # exponent: a face twice as far from the mean shape as usual is drawn 2 ** hard times as often
+    expression: float = 0.0  # the same for how unusually far lids or lips are apart: closed eyes, open mouths
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,10 @@ def load_config(path: Path) -> TrainConfig:
         (
             config.fit.optimizer in ("adamw", "adam", "sgd"),
             f"fit.optimizer must be adamw, adam or sgd, got {config.fit.optimizer!r}",
+        ),
+        (
+            config.loss.kind in LANDMARK_LOSSES,
+            f"loss.kind must be one of {', '.join(LANDMARK_LOSSES)}, got {config.loss.kind!r}",
         ),
         (config.fit.validate_every > 0, "fit.validate_every must be positive"),
         (0 <= config.model.min_presence < 1, f"model.min_presence must be in [0, 1), got {config.model.min_presence}"),

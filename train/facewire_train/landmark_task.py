@@ -21,9 +21,10 @@ from facewire_train.evaluate import evaluate_landmarks, keras_runner, summary, t
 from facewire_train.fit import Task
 from facewire_train.five_points import mean_points5
 from facewire_train.labels import group_by_image
-from facewire_train.losses import wing
+from facewire_train.landmark_losses import losses_of, weights_of
 from facewire_train.model import landmark_model
 from facewire_train.off_face import OffFace
+from facewire_train.openings import opening_maps, rarity
 from facewire_train.rows import Rows, rows_for
 from facewire_train.samples import CropPlan, Region, load_regions, thinned
 from facewire_train.shapes import mean_shape
@@ -117,11 +118,8 @@ def landmark_task(config: TrainConfig, datasets: Sequence[Dataset]) -> Task:
     faces = _faces(config, datasets, rows, CropPlan(rows.of(mean), schema.n, config.model.width, MARGIN), off_face)
     return Task(
         network=lambda normed: _network(config, schema, normed),
-        losses={
-            "landmarks": wing(config.loss.wing_px, config.loss.wing_epsilon_px, config.model.width, rows.maps),
-            "presence": keras.losses.BinaryCrossentropy(),
-        },
-        weights={"landmarks": 1.0, "presence": config.loss.presence},
+        losses=losses_of(config, rows),
+        weights=weights_of(config),
         epoch=lambda epoch: LandmarkEpoch(faces, config, epoch),
         validate=lambda model: _validate(model, card, held_back),
         card=card,
@@ -143,18 +141,20 @@ def _faces(config: TrainConfig, datasets: Sequence[Dataset], rows: Rows, plan: C
                 shares.append(config.data.shares.get(dataset.name, 1.0))
                 certainty.append(rows.certainty(sample, dataset.schema))
     regions, crops = load_regions(labelled, plan, off_face)
-    chances = np.array(shares) * _hardness(regions, plan) ** config.data.hard
+    own = np.stack([r.levelled.to_units(r.points)[: plan.n] for r in regions])
+    rare = rarity(own, opening_maps(rows.schemas[0]))
+    chances = np.array(shares) * _hardness(own, plan) ** config.data.hard * rare**config.data.expression
     weights = rows.weights(config.loss.foreign)
     uncertain = {i: known for i, known in enumerate(certainty) if known is not None}
     return Faces(regions, chances / chances.sum(), sum(shares), crops, rows, weights, plan, uncertain)
 
 
-def _hardness(regions: Sequence[Region], plan: CropPlan) -> NDArray[np.float64]:
+def _hardness(points: NDArray[np.float32], plan: CropPlan) -> NDArray[np.float64]:
     """Give each face's distance from the mean shape (pose, expression, form) against the usual, within [0.5, 4]."""
-    residuals = [r.levelled.to_units(r.points)[: plan.n] - plan.mean[: plan.n] for r in regions]
-    own = np.array([np.isfinite(r).any() for r in residuals])
-    distances = np.ones(len(regions))
-    distances[own] = [np.sqrt(np.nanmean(r * r)) for r, known in zip(residuals, own, strict=True) if known]
+    residuals = points - plan.mean[: plan.n]
+    own = np.isfinite(residuals).any(axis=(1, 2))
+    distances = np.ones(len(points))
+    distances[own] = [np.sqrt(np.nanmean(r * r)) for r in residuals[own]]
     distances[own] /= max(float(np.median(distances[own])), 1e-9)
     return np.clip(distances, 0.5, 4.0)
 

@@ -11,26 +11,87 @@ from keras import ops
 from numpy.typing import NDArray
 
 Loss = Callable[[Any, Any], Any]
+Penalty = Callable[[Any], Any]
 
 
-def wing(width: float, epsilon: float, side_px: int, maps: NDArray[np.float32]) -> Loss:
-    """Give the masked Wing loss in crop pixels.
+def regression(penalty: Penalty, side_px: int, maps: NDArray[np.float32]) -> Loss:
+    """Give the masked loss of landmarks in crop pixels.
 
     Targets are (B, R, 3): x and y of the residual in crop units and the row's weight; predictions (B, 2N) become rows
     by ``maps`` (2, R, N), one for x and one for y.
-    Source: Feng et al. 2018 (arXiv 1711.06753), equation 5.
     """
-    constant = width - width * log(1 + width / epsilon)
 
     def loss(target: Any, predicted: Any) -> Any:
         points = ops.reshape(predicted, (-1, maps.shape[2], 2))
         rows = ops.stack([ops.matmul(points[..., i], maps[i].T) for i in (0, 1)], axis=-1)
-        error = ops.abs(rows - target[..., :2]) * side_px
-        value = ops.where(error < width, width * ops.log(1 + error / epsilon), error - constant)
-        weight = target[..., 2]
-        return ops.sum(ops.mean(value, axis=-1) * weight) / ops.maximum(ops.sum(weight), 1.0)
+        value, weight = penalty((rows - target[..., :2]) * side_px), target[..., 2]
+        return ops.sum(value * weight) / ops.maximum(ops.sum(weight), 1.0)
 
     return loss
+
+
+def between(penalty: Penalty, side_px: int, maps: NDArray[np.float32]) -> Loss:
+    """Give the masked loss of what lies between landmarks, in crop pixels.
+
+    Each row of ``maps`` (2, P, N) is a difference of points, such as upper and lower lid; targets and predictions are
+    those of :func:`regression`. Where the points are all labelled it counts.
+    """
+    n, used = maps.shape[2], np.asarray(np.abs(maps).sum(axis=0) > 0, dtype=np.float32)
+
+    def loss(target: Any, predicted: Any) -> Any:
+        error = (ops.reshape(predicted, (-1, n, 2)) - target[:, :n, :2]) * side_px
+        rows = ops.stack([ops.matmul(error[..., i], maps[i].T) for i in (0, 1)], axis=-1)
+        missing = ops.matmul(ops.cast(target[:, :n, 2] == 0, rows.dtype), used.T)
+        weight = ops.cast(missing == 0, rows.dtype)
+        return ops.sum(penalty(rows) * weight) / ops.maximum(ops.sum(weight), 1.0)
+
+    return loss
+
+
+def wing(width: float, epsilon: float) -> Penalty:
+    """Give the Wing penalty: a logarithm for small errors, linear from ``width`` on.
+
+    Source: Feng et al. 2018 (arXiv 1711.06753), equation 5.
+    """
+    constant = width - width * log(1 + width / epsilon)
+
+    def penalty(error: Any) -> Any:
+        size = ops.abs(error)
+        return ops.mean(ops.where(size < width, width * ops.log(1 + size / epsilon), size - constant), axis=-1)
+
+    return penalty
+
+
+def soft_wing(width: float, epsilon: float) -> Penalty:
+    """Give a Wing penalty turned round: linear for errors below a fourth of ``width``, a logarithm beyond.
+
+    Source: Lin et al. 2021, "Structure-Coherent Deep Feature Learning for Robust Face Alignment", TIP, section III.
+    """
+    bend = width / 4
+    constant = bend - width * log(1 + bend / epsilon)
+
+    def penalty(error: Any) -> Any:
+        size = ops.abs(error)
+        return ops.mean(ops.where(size < bend, size, width * ops.log(1 + size / epsilon) + constant), axis=-1)
+
+    return penalty
+
+
+def _distance(error: Any) -> Any:
+    return ops.sqrt(ops.sum(ops.square(error), axis=-1) + 1e-6)  # its slope at 0 stays finite
+
+
+def _smooth_l1(error: Any) -> Any:
+    size = ops.abs(error)
+    return ops.mean(ops.where(size < 1, 0.5 * size * size, size - 0.5), axis=-1)
+
+
+# Of errors (..., 2) in crop pixels -> (...); ``distance`` is what NME averages.
+PENALTIES: dict[str, Penalty] = {
+    "l2": lambda error: 0.5 * ops.mean(ops.square(error), axis=-1),
+    "smooth_l1": _smooth_l1,
+    "distance": _distance,
+}
 
 
 def focal(gamma: float) -> Loss:
