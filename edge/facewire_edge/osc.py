@@ -2,7 +2,8 @@
 
 All addresses begin with ``/facewire/SOURCE``; faces are numbered from the largest, 0. One bundle a face:
 ``/face/N/id``, ``/face/N/box`` (4), ``/face/N/landmarks`` (x, y, x, y ...), and where the message has them
-``/face/N/pose`` (yaw, pitch, roll) and ``/face/N/blink`` (left, right). ``/faces`` has their number.
+``/face/N/pose`` (yaw, pitch, roll), ``/face/N/open`` (right eye, left eye, mouth) and ``/face/N/blink`` (0 or 1).
+``/faces`` has their number.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from facewire_edge.datagrams import Datagrams
 from facewire_edge.publish import Sink
 from facewire_edge.queued import Queued
 
-FIELDS = {"pose": ("yaw", "pitch", "roll"), "blink": ("left", "right")}  # optional, in this order
+FIELDS = {"pose": ("yaw", "pitch", "roll"), "open": ("right_eye", "left_eye", "mouth")}  # optional, in this order
 
 
 def open_sink(address: Address, config: EdgeConfig) -> Sink:
@@ -62,6 +63,8 @@ def _contents(face: dict[str, Any]) -> Iterator[tuple[str, Sequence[float]]]:
     for name, keys in FIELDS.items():
         if all(key in face.get(name, {}) for key in keys):
             yield name, [face[name][key] for key in keys]
+    if "blink" in face:
+        yield "blink", [int(face["blink"])]
     yield "landmarks", [value for point in face["landmarks"] for value in point]
 
 

@@ -4,11 +4,14 @@ import socket
 from contextlib import closing
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("pythonosc", reason="the extra `stream` is not installed")
 from facewire_edge.config import EdgeConfig
+from facewire_edge.message import Origin, encode
 from facewire_edge.publish import open_sink
+from facewire_edge.types import Face, Openness, Pose, Result
 from pythonosc.osc_packet import OscPacket
 
 FACE = {"id": 9, "box": [0.1, 0.2, 0.3, 0.4], "landmarks": [[0.5, 0.25], [-0.5, 1.5]]}
@@ -39,10 +42,13 @@ def test_empty_room_is_a_message_too() -> None:
 
 
 def test_pose_and_blink_are_there_where_the_message_has_them() -> None:
-    face = {**FACE, "pose": {"yaw": 1.0, "pitch": 2.0, "roll": 3.0}, "blink": {"left": 0.0, "right": 1.0}}
-    found = received({"type": "faces", "faces": [face]}, packets=2)
+    points = np.zeros((2, 2), np.float32)
+    face = Face(9, "new", 0.9, 0.9, points, None, Pose(1.0, 2.0, 3.0), Openness(0.5, 0.25, 0.125), blink=True)
+    message = encode(Result(0, 0, 64, 48, (face,)), Origin("stage", "ibug68", "m"), 0, 0)
+    found = received(message, packets=2)
     assert found["/facewire/stage/face/0/pose"] == [1.0, 2.0, 3.0]
-    assert found["/facewire/stage/face/0/blink"] == [0.0, 1.0]
+    assert found["/facewire/stage/face/0/open"] == [0.5, 0.25, 0.125]
+    assert found["/facewire/stage/face/0/blink"] == [1]
 
 
 def test_bundle_of_98_points_stays_below_the_mtu() -> None:
