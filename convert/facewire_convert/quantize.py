@@ -21,7 +21,7 @@ from facewire_train.evaluate import to_network
 from numpy.typing import NDArray
 
 from facewire_convert.bias import unbiased
-from facewire_convert.equalise import equalised
+from facewire_convert.equalise import balanced, equalised
 from facewire_convert.flatbuffer import Graph, read_graph
 from facewire_convert.output_layer import output_layer
 
@@ -43,9 +43,11 @@ def quantize(checkpoint: Checkpoint, images: NDArray[np.uint8]) -> bytes:
         ModelError: the converter refuses the network, or the result's input or outputs are not as the device wants.
 
     """
-    flatbuffer = _convert(_fixed_batch(equalised(checkpoint.model, images), checkpoint.card.input), images)
+    landmarks = checkpoint.card.kind == "landmarks"
+    model = equalised(balanced(checkpoint.model, images) if landmarks else checkpoint.model, images)
+    flatbuffer = _convert(_fixed_batch(model, checkpoint.card.input), images)
     _check_input(read_graph(flatbuffer, str(checkpoint.path)))
-    if checkpoint.card.kind == "landmarks":
+    if landmarks:
         flatbuffer = hold_range(flatbuffer, "landmarks", LANDMARK_RANGE)
         flatbuffer = unbiased(flatbuffer, "landmarks", checkpoint, images)
     return flatbuffer

@@ -7,8 +7,10 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from facewire_convert.equalise import MARGIN, MAX_GAIN, TOP, equalised
+from facewire_convert.equalise import MARGIN, MAX_GAIN, TOP, balanced, equalised
+from facewire_train.config import ModelConfig
 from facewire_train.evaluate import to_network
+from facewire_train.model import landmark_model
 from keras import layers
 
 IMAGES = np.random.default_rng(4).integers(0, 256, (70, 8, 8, 3), dtype=np.uint8)  # more than one batch
@@ -62,3 +64,54 @@ def test_the_model_given_is_left_alone(model: Any) -> None:
     weights = [w.copy() for w in model.get_weights()]
     equalised(model, IMAGES)
     assert all((a == b).all() for a, b in zip(weights, model.get_weights(), strict=True))
+
+
+@pytest.fixture
+def skipping() -> Any:
+    """Give a network whose skip adds two maps, and whose sum feeds a depthwise layer."""
+    keras.utils.set_random_seed(1)
+    image = keras.Input((8, 8, 3), name="image")
+    x = layers.ReLU(6.0, name="first_relu")(layers.Conv2D(4, 3, padding="same", name="first")(image))
+    y = layers.DepthwiseConv2D(3, padding="same", name="inner_dw")(x)
+    y = layers.ReLU(6.0, name="second_relu")(layers.Conv2D(4, 1, name="second")(y))
+    z = layers.DepthwiseConv2D(3, padding="same", name="outer_dw")(layers.Add(name="sum")([x, y]))
+    model = keras.Model(image, z)
+    for name in ("first", "second"):
+        kernel, bias = model.get_layer(name).get_weights()
+        model.get_layer(name).set_weights([kernel * np.float32([1, 0.05, 1, 1]), bias])
+    return model
+
+
+def test_channels_that_a_skip_adds_up_become_louder_together(skipping: Any) -> None:
+    inputs, result = to_network(IMAGES), equalised(skipping, IMAGES)
+    np.testing.assert_allclose(result(inputs), skipping(inputs), atol=1e-5)
+    gains = [peaks(result, name)[1] / peaks(skipping, name)[1] for name in ("first_relu", "second_relu", "sum")]
+    assert gains[0] > 5
+    np.testing.assert_allclose(gains, gains[0], rtol=1e-3)
+    assert peaks(result, "sum").max() == pytest.approx(peaks(skipping, "sum").max(), rel=1e-3)  # its scale stays
+
+
+def test_a_skip_from_elsewhere_keeps_its_channels(skipping: Any) -> None:
+    image = skipping.input
+    foreign = layers.Conv2D(4, 1, name="foreign")(image)  # without ReLU6: may be negative
+    z = layers.DepthwiseConv2D(3, padding="same", name="last_dw")(
+        layers.Add(name="other_sum")([skipping.get_layer("first_relu").output, foreign])
+    )
+    model = keras.Model(image, z)
+    np.testing.assert_allclose(peaks(equalised(model, IMAGES), "first_relu"), peaks(model, "first_relu"), rtol=1e-3)
+
+
+def test_last_features_and_dense_weights_share_what_int8_gives_them() -> None:
+    keras.utils.set_random_seed(1)
+    model = landmark_model(ModelConfig(8, 8, 4, ((8, 2),)), 5, normed=False)
+    features, dense = model.get_layer("global_dw"), model.get_layer("landmarks")
+    features.set_weights([features.get_weights()[0] * 0.01, features.get_weights()[1]])  # next to nothing of [0, 6]
+    dense.set_weights([dense.get_weights()[0] * 100, dense.get_weights()[1]])
+    kernel, bias = model.get_layer("presence").get_weights()
+    model.get_layer("presence").set_weights([kernel * 0, bias + 1])  # all of them are faces
+    inputs, result = to_network(IMAGES), balanced(model, IMAGES)
+    for name, expected in model(inputs).items():
+        np.testing.assert_allclose(result(inputs)[name], expected, atol=1e-4)
+    before, after = (np.abs(m.get_layer("landmarks").get_weights()[0]).max() for m in (model, result))
+    assert after < before / 10
+    assert peaks(result, "global_dw_relu").max() > peaks(model, "global_dw_relu").max() + 0.5
