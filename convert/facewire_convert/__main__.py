@@ -61,6 +61,8 @@ def _quantize_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=_tflite, required=True, help=".tflite to write when the gate holds")
     parser.add_argument("--report", type=Path, help="folder of the report; default: beside --out")
     parser.add_argument("--size", type=_size, metavar="WIDTHxHEIGHT", help="another input size for a detector")
+    dropped = "leave out the output that tells how far off each landmark is expected to be"
+    parser.add_argument("--no-uncertainty", dest="uncertainty", action="store_false", help=dropped)
     parser.add_argument(
         "--max-relative-loss",
         type=_loss,

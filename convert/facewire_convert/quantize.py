@@ -53,6 +53,16 @@ def quantize(checkpoint: Checkpoint, images: NDArray[np.uint8]) -> bytes:
     return flatbuffer
 
 
+def without_output(checkpoint: Checkpoint, output: str) -> Checkpoint:
+    """Give a checkpoint without one of its outputs, the same where it has none of that name."""
+    if output not in checkpoint.card.outputs:
+        return checkpoint
+    kept = {name: spec for name, spec in checkpoint.card.outputs.items() if name != output}
+    model = checkpoint.model
+    outputs = {name: model.output[name] for name in kept}
+    return replace(checkpoint, model=keras.Model(model.input, outputs), card=replace(checkpoint.card, outputs=kept))
+
+
 def int8_card(checkpoint: Checkpoint, flatbuffer: bytes) -> ModelCard:
     """Give the card of a quantised model; its own hash is filled in when it is attached."""
     return replace(

@@ -28,7 +28,7 @@ from facewire_convert.parity import (
     refuse_shared_images,
     verdict_figures,
 )
-from facewire_convert.quantize import int8_card, quantize
+from facewire_convert.quantize import int8_card, quantize, without_output
 from facewire_convert.report import Report, landmark_images, write_report
 from facewire_convert.resize import resized
 
@@ -48,6 +48,8 @@ def run(arguments: argparse.Namespace) -> None:
     checkpoint = load_checkpoint(arguments.checkpoint)
     if arguments.size is not None:
         checkpoint = resized(checkpoint, *arguments.size)
+    if not arguments.uncertainty:
+        checkpoint = without_output(checkpoint, "uncertainty")
     samples = gate_samples(arguments.gate_data, checkpoint.card)
     calibration = calibrate(arguments.calibration, checkpoint.card)
     refuse_shared_images(calibration, samples)

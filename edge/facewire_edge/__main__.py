@@ -80,6 +80,8 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pose", action="store_true", default=None, help="add yaw, pitch and roll of each head")
     blink = "add how far eyes and mouth are open, and whether both eyes are closed"
     parser.add_argument("--blink", action="store_true", default=None, help=blink)
+    uncertainty = "add how far off each landmark is expected to be, where the model tells it"
+    parser.add_argument("--uncertainty", action="store_true", default=None, help=uncertainty)
     parser.add_argument("--frames", type=int, help="stop after this many messages of faces")
     parser.add_argument("--raw", metavar="WxH@FPS", help="size and rate of raw RGB24 frames on standard input")
     parser.add_argument("--width", type=int, help="asked of the camera")

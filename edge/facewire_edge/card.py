@@ -26,6 +26,7 @@ from facewire_edge.schema import LandmarkSchema, schema_from_dict
 FORMAT = 1
 MEMBER = "facewire.json"
 KINDS = ("landmarks", "detector")
+# What each kind must have; a landmark model may also have "uncertainty".
 OUTPUTS = {"landmarks": ("landmarks", "presence"), "detector": ("scores", "boxes", "points")}
 # The network eats [-1, 1]; its uint8 coding: (0 - 127) / 127.5 = -0.996, (255 - 127) / 127.5 = 1.004.
 INPUT_SCALE, INPUT_ZERO_POINT = 1 / 127.5, 127
@@ -223,6 +224,20 @@ def _checked(card: ModelCard, where: str) -> ModelCard:
     return card
 
 
+def require_uncertainty(card: ModelCard, path: str) -> None:
+    """Refuse a landmark model that does not tell how far off it expects its points to be.
+
+    Raises:
+        ModelError: it does not.
+
+    """
+    if "uncertainty" not in card.outputs:
+        raise ModelError(
+            f"{path} tells no uncertainty; drop --uncertainty, or train with model.uncertainty = true and convert "
+            "without --no-uncertainty"
+        )
+
+
 def expected_shapes(card: ModelCard, where: str) -> dict[str, tuple[int, ...]]:
     """Give the shape that each output must have by the rest of the card.
 
@@ -241,4 +256,5 @@ def expected_shapes(card: ModelCard, where: str) -> dict[str, tuple[int, ...]]:
         raise ModelCardError(
             f"{where}: mean_shape {card.mean_shape.shape} does not fit the {card.schema.n} points of {card.schema.name}"
         )
-    return {"landmarks": (1, 2 * card.schema.n), "presence": (1, 1)}
+    optional = {"uncertainty": (1, card.schema.n)} if "uncertainty" in card.outputs else {}
+    return {"landmarks": (1, 2 * card.schema.n), "presence": (1, 1), **optional}

@@ -47,6 +47,7 @@ class EdgeConfig:
     smooth: bool = True
     pose: bool = False  # add yaw, pitch and roll
     blink: bool = False  # add how far eyes and mouth are open, and blink
+    uncertainty: bool = False  # add how far off each landmark is expected to be
     frames: int | None = None
     raw: str | None = None  # WIDTHxHEIGHT@FPS of `--input -`
     width: int | None = None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from facewire_edge.access import load_access
 from facewire_edge.addresses import Address, parse_sink
-from facewire_edge.card import read_card
+from facewire_edge.card import read_card, require_uncertainty
 from facewire_edge.config import EdgeConfig, check, load_config
 from facewire_edge.errors import ModelError
 from facewire_edge.publish import STREAMS, import_stream
@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
     addresses = [parse_sink(spec) for spec in config.sink]
     for address in addresses:
         _check_sink(address, config)
-    models = [_title(Path(config.detector), "detector"), _title(Path(config.model), "landmarks")]
+    models = [_title(Path(config.detector), "detector"), _title(Path(config.model), "landmarks", config.uncertainty)]
     print(f"{arguments.file}: ok; {config.input} -> {', '.join(map(str, addresses))}; models {', '.join(models)}")
 
 
@@ -45,8 +45,10 @@ def _check_sink(address: Address, config: EdgeConfig) -> None:
         load_tls(config.stream.tls_certificate, config.stream.tls_key)
 
 
-def _title(path: Path, kind: str) -> str:
+def _title(path: Path, kind: str, uncertainty: bool = False) -> str:
     card, _ = read_card(path)
     if card.kind != kind:
         raise ModelError(f"{path} is a {card.kind} model, expected a {kind} model")
+    if uncertainty:
+        require_uncertainty(card, str(path))
     return card.title

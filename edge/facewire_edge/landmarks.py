@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from facewire_edge.card import ModelCard
 from facewire_edge.geometry import CropTransform, ShapeFit
 from facewire_edge.interpreter import Model
-from facewire_edge.types import Image, Points
+from facewire_edge.types import Image, Look, Points
 
 
 class LandmarkModel:
@@ -39,16 +39,25 @@ class LandmarkModel:
         """Give the canonical crop of the last frame's landmarks (N, 2) in frame pixels."""
         return self._fit(points)
 
-    def __call__(self, image: Image, crop: CropTransform) -> tuple[Points, float]:
-        """Give the landmarks (N, 2) in frame pixels and the presence in [0, 1]."""
+    def __call__(self, image: Image, crop: CropTransform) -> Look:
+        """Give the landmarks in frame pixels, the presence, and the uncertainty of a model that tells it."""
         start = time.perf_counter_ns()
         picture = crop.warp(image)
         self.crop_ns += time.perf_counter_ns() - start
         outputs = self._model.run(picture)
-        return crop.from_units(decode_landmarks(outputs["landmarks"], self.card)), float(outputs["presence"][0])
+        points = crop.from_units(decode_landmarks(outputs["landmarks"], self.card))
+        uncertainty = decode_uncertainty(outputs["uncertainty"], crop) if "uncertainty" in outputs else None
+        return Look(points, float(outputs["presence"][0]), uncertainty)
 
 
 def decode_landmarks(residual: NDArray[np.float32], card: ModelCard) -> Points:
     """Give points (N, 2) in crop units from the network's output (2N,): the residual to the mean shape."""
     assert card.mean_shape is not None
     return card.mean_shape + residual.reshape(-1, 2)
+
+
+def decode_uncertainty(logarithm: NDArray[np.float32], crop: CropTransform) -> NDArray[np.float32]:
+    """Give the expected distance of each point (N,) in frame pixels from the network's output: its logarithm in crop
+    units.
+    """  # noqa: D205
+    return np.exp(logarithm) * np.float32(crop.side_px)

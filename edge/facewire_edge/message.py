@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from facewire_edge.errors import DataError
 from facewire_edge.geometry import Box
@@ -83,14 +84,18 @@ def to_line(message: dict[str, Any]) -> str:
 
 
 def to_datagrams(message: dict[str, Any]) -> list[bytes]:
-    """Give a message as datagrams: one a face, landmarks as a flat list of integers; one if there is no face."""
+    """Give a message as datagrams: one a face, landmarks as a flat list of integers; one if there is no face.
+
+    Uncertainty stays out: with it a face needs more than one Ethernet frame.
+    """
     faces = message.get("faces") or []
     if not faces:
         return [to_line(message).encode()]
     datagrams = []
     for number, face in enumerate(faces):
         flat = [round(value * UDP_UNITS) for point in face["landmarks"] for value in point]
-        datagrams.append({**message, "face": number, "of": len(faces), "faces": [{**face, "landmarks": flat}]})
+        small = {name: value for name, value in face.items() if name != "uncertainty"} | {"landmarks": flat}
+        datagrams.append({**message, "face": number, "of": len(faces), "faces": [small]})
     return [to_line(datagram).encode() for datagram in datagrams]
 
 
@@ -135,6 +140,8 @@ def _encode_face(face: Face, width: int, height: int) -> dict[str, Any]:
     if face.openness is not None:
         encoded["open"] = {name: round(value, 3) for name, value in face.openness._asdict().items()}
         encoded["blink"] = face.blink
+    if face.uncertainty is not None:
+        encoded["uncertainty"] = (face.uncertainty.astype(np.float64) / width).round(DECIMALS).tolist()
     units = (face.landmarks.astype(np.float64) + 0.5) / (width, height)
     encoded["landmarks"] = units.round(DECIMALS).tolist()
     return encoded
@@ -171,6 +178,7 @@ def _decode_face(face: dict[str, Any], width: int, height: int) -> Face:
         pose=Pose(**face["pose"]) if "pose" in face else None,
         openness=Openness(**face["open"]) if "open" in face else None,
         blink=bool(face.get("blink", False)),
+        uncertainty=_to_widths(face["uncertainty"], width) if "uncertainty" in face else None,
     )
 
 
@@ -178,6 +186,14 @@ def _decode_detection(detection: dict[str, Any], width: int, height: int) -> Det
     corners = _to_pixels(np.reshape(detection["box"], (2, 2)), width, height)
     points5 = np.full((5, 2), np.nan, np.float32)  # not on the wire
     return Detection(Box(*corners.reshape(-1).tolist()), float(detection["score"]), points5)
+
+
+def _to_widths(units: Any, width: int) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):
+        lengths = (np.asarray(units, dtype=np.float64) * width).astype(np.float32)
+    if lengths.ndim != 1 or not np.isfinite(lengths).all():
+        raise DataError("expected uncertainty to be a list of finite numbers")
+    return lengths
 
 
 def _to_pixels(units: Any, width: int, height: int) -> Points:

@@ -14,6 +14,7 @@ from typing import Any
 
 from facewire_edge.addresses import hide_password, parse_sink
 from facewire_edge.camera import Camera, StillError, is_live, open_camera
+from facewire_edge.card import require_uncertainty
 from facewire_edge.config import EdgeConfig
 from facewire_edge.delegate import CPU
 from facewire_edge.detect import FaceDetector
@@ -85,7 +86,10 @@ def open_tracker(config: EdgeConfig) -> tuple[Tracker, Origin]:
     """Load both models and build what turns frames into faces."""
     detector, landmarks = load_models(config)
     presence = landmarks.card.min_presence if config.min_presence is None else config.min_presence
-    settings = TrackSettings(config.max_faces, config.detect_every, presence, config.smooth, config.pose, config.blink)
+    if config.uncertainty:
+        require_uncertainty(landmarks.card, config.model)
+    options = (config.smooth, config.pose, config.blink, config.uncertainty)
+    settings = TrackSettings(config.max_faces, config.detect_every, presence, *options)
     device = " and ".join(sorted({detector.device, landmarks.device}))
     origin = Origin(config.source, landmarks.schema.name, landmarks.card.title, device)
     return Tracker(detector, landmarks, settings), origin

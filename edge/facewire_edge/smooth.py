@@ -35,13 +35,17 @@ class OneEuro:
         self._points = np.zeros((0, 2), np.float32)
         self._speed = np.zeros((0, 2), np.float32)  # face sizes a second
 
-    def __call__(self, points: Points, time_ns: int, size_px: float) -> Points:
+    def __call__(
+        self, points: Points, time_ns: int, size_px: float, uncertainty: NDArray[np.float32] | None = None
+    ) -> Points:
         """Give the smoothed points.
 
         Args:
             points: (N, 2) pixels.
             time_ns: capture time; a time that does not advance gives the last result again.
             size_px: of the face.
+            uncertainty: (N,) of the points against each other, where the model tells it: of those less sure than
+                most, more motion is taken for noise.
 
         """
         if self._time_ns is None:
@@ -53,11 +57,19 @@ class OneEuro:
         step = points - self._points
         speed = step / (max(size_px, 1.0) * dt)
         self._speed = self._speed + _weight(2 * pi * dt * DERIVATIVE_CUTOFF_HZ) * (speed - self._speed)
-        moving = np.maximum(np.hypot(self._speed[:, :1], self._speed[:, 1:]) - NOISE_SPEED, 0)
+        moving = np.maximum(np.hypot(self._speed[:, :1], self._speed[:, 1:]) - _noise(uncertainty), 0)
         turns = (2 * pi * dt * self._beta) * moving + 2 * pi * dt * self._min_cutoff_hz
         self._points = self._points + _weight(turns) * step
         self._time_ns = time_ns
         return self._points
+
+
+def _noise(uncertainty: NDArray[np.float32] | None) -> float | NDArray[np.float32]:
+    """Give the speed (N, 1) that noise alone seems to give each point."""
+    if uncertainty is None:
+        return NOISE_SPEED
+    beside_usual: NDArray[np.float32] = np.maximum(uncertainty / np.median(uncertainty), 1)
+    return NOISE_SPEED * beside_usual[:, np.newaxis]
 
 
 def _weight(turns: Turns) -> Turns:

@@ -18,7 +18,7 @@ from facewire_edge.openness import Blink, FaceOpenness
 from facewire_edge.pose import HeadPose
 from facewire_edge.schema import LandmarkSchema
 from facewire_edge.smooth import OneEuro
-from facewire_edge.types import Detection, Face, Frame, Image, Points
+from facewire_edge.types import Detection, Face, Frame, Image, Look, Points
 
 # A face box (forehead to chin) and the landmark box of the same face overlap by 0.5 to 0.7; of neighbours by less.
 MATCH_IOU = 0.25
@@ -53,8 +53,8 @@ class LandmarkFinder(Protocol):
     def crop_of_landmarks(self, points: Points) -> CropTransform:
         """Give the crop of the last frame's landmarks."""
 
-    def __call__(self, image: Image, crop: CropTransform) -> tuple[Points, float]:
-        """Give the landmarks in frame pixels and the presence."""
+    def __call__(self, image: Image, crop: CropTransform) -> Look:
+        """Give the landmarks and what else the model says of the crop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +67,16 @@ class TrackSettings:
     smooth: bool = True
     pose: bool = False
     blink: bool = False
+    uncertainty: bool = False
 
 
 @dataclass(slots=True, eq=False)
 class _Track:
     id: int
-    points: Points  # as the network says: the next crop must not lag behind the face
-    box: Box  # of the points
+    look: Look  # as the network says: the next crop must not lag behind the face
+    box: Box  # of its points
     motion: Motion  # stands still while another face is near: it then tells whose landmarks went astray
     score: float
-    presence: float
     detection: Detection | None
     smoother: OneEuro | None
     blink: Blink
@@ -135,8 +135,9 @@ class Tracker:
         grey = np.full((REHEARSAL_PX, REHEARSAL_PX, 3), 127, np.uint8)
         self._detector(grey)
         points5 = np.array([[40, 40], [88, 40], [64, 64], [45, 88], [83, 88]], np.float32)
-        points, presence = self._landmarks(grey, self._landmarks.crop_of_points5(points5))
-        if not np.isfinite(points).all() or not np.isfinite(presence):
+        look = self._landmarks(grey, self._landmarks.crop_of_points5(points5))
+        told = () if look.uncertainty is None else look.uncertainty
+        if not np.isfinite(look.points).all() or not np.isfinite(look.presence) or not np.isfinite(told).all():
             raise ModelError("the landmark model answers a grey picture with no numbers; convert it again")
 
     def reset(self) -> None:
@@ -177,9 +178,9 @@ class Tracker:
         """Find each track's landmarks around its last ones; let go of those that show no face."""
         for track in list(self._tracks):
             before = Motion.of(track.box, self._time_ns)
-            track.points, track.presence = self._landmarks(image, self._landmarks.crop_of_landmarks(track.points))
-            track.box, track.state, track.detection = Box.around(track.points), "tracked", None
-            if track.presence < self._settings.min_presence * FOLLOWED:
+            track.look = self._landmarks(image, self._landmarks.crop_of_landmarks(track.look.points))
+            track.box, track.state, track.detection = Box.around(track.look.points), "tracked", None
+            if track.look.presence < self._settings.min_presence * FOLLOWED:
                 self._lose(track)
             elif before.distance_from_last(track.box) > JUMP:
                 track.doubt = "jump"
@@ -209,15 +210,15 @@ class Tracker:
 
     def _start(self, image: Image, detection: Detection) -> None:
         """Begin to follow a detected face, or go on with a lost one that it must be."""
-        points, _ = self._landmarks(image, self._landmarks.crop_of_points5(detection.points5))
+        look = self._landmarks(image, self._landmarks.crop_of_points5(detection.points5))
         # Once more from what was found: a first crop is only as good as five coarse points.
-        points, presence = self._landmarks(image, self._landmarks.crop_of_landmarks(points))
-        box = Box.around(points)
-        if presence < self._settings.min_presence or any(box.iou(t.box) > SAME_IOU for t in self._tracks):
+        look = self._landmarks(image, self._landmarks.crop_of_landmarks(look.points))
+        box = Box.around(look.points)
+        if look.presence < self._settings.min_presence or any(box.iou(t.box) > SAME_IOU for t in self._tracks):
             return
         smoother = OneEuro() if self._settings.smooth else None
         motion = Motion.of(box, self._time_ns)
-        track = _Track(self._next_id, points, box, motion, detection.score, presence, detection, smoother, Blink())
+        track = _Track(self._next_id, look, box, motion, detection.score, detection, smoother, Blink())
         if (lost := self._nearest_lost(box)) is not None:
             self._lost.remove(lost)
             track.id, track.state = lost.id, "tracked"
@@ -258,10 +259,15 @@ class Tracker:
             self._tracks.remove(newer)
 
     def _face(self, track: _Track) -> Face:
-        size = max(track.box.width, track.box.height)
-        points = track.points if track.smoother is None else track.smoother(track.points, self._time_ns, size)
+        look, size = track.look, max(track.box.width, track.box.height)
+        points = look.points
+        if track.smoother is not None:
+            points = track.smoother(points, self._time_ns, size, look.uncertainty)
         pose = self._head_pose(points) if self._head_pose is not None else None
         # Of the raw points: a blink is over before a filter has followed it.
-        openness = self._openness(track.points) if self._openness is not None else None
+        openness = self._openness(look.points) if self._openness is not None else None
         blink = openness is not None and track.blink(openness)
-        return Face(track.id, track.state, track.score, track.presence, points, track.detection, pose, openness, blink)
+        told = look.uncertainty if self._settings.uncertainty else None
+        return Face(
+            track.id, track.state, track.score, look.presence, points, track.detection, pose, openness, blink, told
+        )

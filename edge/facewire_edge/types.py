@@ -49,6 +49,14 @@ class Openness(NamedTuple):
     mouth: float
 
 
+class Look(NamedTuple):
+    """Hold what a landmark model says of one crop, in frame pixels."""
+
+    points: Points  # (N, 2)
+    presence: float  # in [0, 1]: is this a face
+    uncertainty: NDArray[np.float32] | None = None  # (N,) distance from the truth to expect, where the model tells it
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
     """Hold one face of one frame, in frame pixels."""
@@ -62,6 +70,7 @@ class Face:
     pose: Pose | None = None  # where it is asked for
     openness: Openness | None = None  # where blink is asked for
     blink: bool = False  # both eyes are closed
+    uncertainty: NDArray[np.float32] | None = None  # (N,) distance from the truth to expect, where it is asked for
 
     @property
     def box(self) -> Box:

@@ -19,6 +19,8 @@ from facewire_edge.schema import POINTS5
 from facewire_train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from facewire_train.config import ModelConfig
 from facewire_train.evaluate import to_network
+from facewire_train.fold import folded
+from facewire_train.losses import spread
 from facewire_train.model import landmark_model
 from facewire_train.shapes import mean_shape
 from numpy.typing import NDArray
@@ -77,23 +79,27 @@ def train_tiny(mean: NDArray[np.float32]) -> keras.Model:
         crop = CropTransform.from_landmarks(loose, mean, SIDE)
         images.append(crop.warp(image))
         residuals.append((crop.to_units(points) - mean).ravel())
-    model = landmark_model(ModelConfig(SIDE, SIDE, 8, ((16, 2), (24, 2), (24, 1), (32, 2))), POINTS5.n)
+    config = ModelConfig(SIDE, SIDE, 8, ((16, 2), (24, 2), (24, 1), (32, 2)))
+    model = landmark_model(config, POINTS5.n)
     model.compile(
         keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-2, FACES // BATCH * EPOCHS)),
-        loss={"landmarks": "mae", "presence": "binary_crossentropy"},
+        loss={"landmarks": "mae", "presence": "binary_crossentropy", "uncertainty": spread(POINTS5.n)},
         jit_compile=False,
     )
-    targets = {"landmarks": np.stack(residuals), "presence": np.ones((FACES, 1), np.float32)}
+    told = np.stack(residuals)
+    weighed = np.concatenate([told.reshape(FACES, POINTS5.n, 2), np.ones((FACES, POINTS5.n, 1))], axis=2)
+    targets = {"landmarks": told, "presence": np.ones((FACES, 1), np.float32), "uncertainty": weighed}
     model.fit(to_network(np.stack(images)), targets, batch_size=BATCH, epochs=EPOCHS, verbose=0)
-    return model
+    return folded(model, landmark_model(config, POINTS5.n, normed=False))
 
 
 def tiny_card(mean: NDArray[np.float32]) -> ModelCard:
+    widths = {"landmarks": 2 * POINTS5.n, "presence": 1, "uncertainty": POINTS5.n}
     return ModelCard(
         kind="landmarks",
         name="tiny5",
         input=InputSpec(SIDE, SIDE),
-        outputs={"landmarks": OutputSpec("landmarks", (1, 10)), "presence": OutputSpec("presence", (1, 1))},
+        outputs={name: OutputSpec(name, (1, width)) for name, width in widths.items()},
         schema=POINTS5,
         mean_shape=mean,
         mean_points5=mean,

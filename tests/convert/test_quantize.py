@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 from facewire_convert.flatbuffer import read_graph
-from facewire_convert.quantize import LANDMARK_RANGE, hold_range, quantize
+from facewire_convert.quantize import LANDMARK_RANGE, hold_range, int8_card, quantize, without_output
 from facewire_edge.card import INPUT_SCALE, INPUT_ZERO_POINT, attach_card, read_card
 from facewire_edge.errors import ModelCardError, ModelError
 from facewire_edge.interpreter import Model, load_model
@@ -99,9 +99,10 @@ def test_range_goes_through_a_reshape_to_its_convolution(conversion: Any, tmp_pa
     image = keras.Input((48, 48, 3))
     cells = layers.Conv2D(10, 8)(layers.AveragePooling2D(6)(image))
     outputs = {"landmarks": layers.Reshape((10,))(cells), "presence": layers.Dense(1)(layers.Flatten()(cells))}
-    checkpoint = replace(conversion.checkpoint, model=keras.Model(image, outputs))
+    checkpoint = replace(without_output(conversion.checkpoint, "uncertainty"), model=keras.Model(image, outputs))
     path = tmp_path / "conv.tflite"
-    attach_card(quantize(checkpoint, conversion.calibration.images), conversion.card, path)
+    flatbuffer = quantize(checkpoint, conversion.calibration.images)
+    attach_card(flatbuffer, int8_card(checkpoint, flatbuffer), path)
     flatbuffer = read_card(path)[1]
     graph = read_graph(flatbuffer, "model")
     assert graph.producer(graph.outputs["landmarks"]).name == "RESHAPE"
@@ -161,3 +162,18 @@ def test_cut_off_file_is_refused_at_load(conversion: Any, tmp_path: Path, share:
     with pytest.raises(ModelError) as caught:
         load_model(tmp_path / "cut.tflite")
     assert caught.value.exit_code == 4
+
+
+def test_uncertainty_survives_int8_and_can_be_left_out(conversion: Any, tmp_path: Path) -> None:
+    images = conversion.calibration.images[:20]
+    wanted = keras_runner(conversion.checkpoint.model)(images)["uncertainty"]
+    device = load_model(conversion.model_path)
+    found = np.stack([device.run(image)["uncertainty"] for image in images])
+    assert wanted.std() > 0.05
+    assert np.abs(found - wanted).mean() < 0.05  # of a logarithm: a twentieth of the distance
+    assert np.corrcoef(found.ravel(), wanted.ravel())[0, 1] > 0.9
+    without = without_output(conversion.checkpoint, "uncertainty")
+    flatbuffer = quantize(without, conversion.calibration.images)
+    attach_card(flatbuffer, int8_card(without, flatbuffer), tmp_path / "two.tflite")
+    assert set(load_model(tmp_path / "two.tflite").run(images[0])) == {"landmarks", "presence"}
+    assert without_output(without, "uncertainty") is without

@@ -3,7 +3,7 @@
 import numpy as np
 from facewire_edge.geometry import Box, CropTransform
 from facewire_edge.schema import POINTS5
-from facewire_edge.types import Detection, Image, Points
+from facewire_edge.types import Detection, Image, Look, Points
 
 # Five points of a face whose tight box is the unit square around its middle.
 SHAPE = np.array([[-0.5, -0.5], [0.5, -0.5], [0, 0], [-0.4, 0.5], [0.4, 0.5]], np.float32)
@@ -56,10 +56,10 @@ class Landmarks:
     def crop_of_landmarks(self, points: Points) -> CropTransform:
         return CropTransform.from_box(Box.around(points), 64)
 
-    def __call__(self, image: Image, crop: CropTransform) -> tuple[Points, float]:
+    def __call__(self, image: Image, crop: CropTransform) -> Look:
         x, y = round(crop.x), round(crop.y)
         inside = 0 <= x < image.shape[1] and 0 <= y < image.shape[0]
         found = face_of(image, int(image[y, x, 0])) if inside and image[y, x, 0] else None
         if found is None:
-            return (np.array([crop.x, crop.y], np.float32) + SHAPE * 10).astype(np.float32), 0.0
-        return found[0], 0.99
+            return Look((np.array([crop.x, crop.y], np.float32) + SHAPE * 10).astype(np.float32), 0.0)
+        return Look(found[0], 0.99, np.full(len(SHAPE), 2.0, np.float32))

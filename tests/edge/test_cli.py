@@ -1,10 +1,14 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from facewire_edge.__main__ import main
+from facewire_edge.card import attach_card, read_card
+from facewire_edge.config import EdgeConfig
+from facewire_edge.errors import ModelError
 
 EDGE = Path(__file__).parents[2] / "edge"
 
@@ -56,6 +60,24 @@ def test_closed_pipe_is_an_end_and_not_an_error() -> None:
     command = f"{sys.executable} -m facewire_edge run --input replay | head -n 1 >/dev/null; exit ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], cwd=EDGE, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_uncertainty_is_told_on_request_by_a_model_that_knows_it(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "facewire_edge", "run", "--input", "replay", "--frames", "1", "--uncertainty"]
+    done = subprocess.run(command, cwd=EDGE, capture_output=True, text=True, timeout=60, check=False)
+    (face,) = json.loads(done.stdout)["faces"]
+    width = face["box"][2] - face["box"][0]
+    assert len(face["uncertainty"]) == len(face["landmarks"])
+    assert 0.001 * width < min(face["uncertainty"])
+    assert max(face["uncertainty"]) < 0.3 * width
+    card, flatbuffer = read_card(Path(EdgeConfig().model))
+    outputs = {name: spec for name, spec in card.outputs.items() if name != "uncertainty"}
+    attach_card(flatbuffer, replace(card, outputs=outputs), tmp_path / "old.tflite")
+    command += ["--model", str(tmp_path / "old.tflite")]
+    done = subprocess.run(command, cwd=EDGE, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == ModelError.exit_code
+    assert "old.tflite tells no uncertainty" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -104,6 +104,25 @@ def test_pose_and_openness_are_sent_where_they_are_measured() -> None:
     assert sent["blink"] is True
 
 
+def test_uncertainty_is_sent_in_widths_of_the_frame_and_read_back() -> None:
+    plain = result(faces=1)
+    face = replace(plain.faces[0], uncertainty=np.array([0.512, 2.048], np.float32))
+    message = json.loads(line(replace(plain, faces=(face,))))
+    assert message["faces"][0]["uncertainty"] == [0.0008, 0.0032]  # of 640
+    read = decode(json.dumps(message))
+    assert read is not None
+    assert read.result.faces[0].uncertainty == pytest.approx([0.512, 2.048], abs=1e-5 * plain.width)
+    assert "uncertainty" not in json.loads(to_datagrams(message)[0])["faces"][0]  # it would pass 1,400 bytes
+
+
+@pytest.mark.parametrize("value", [[None], ["x"], 3, [[1.0]], [1e999], [1e300]])
+def test_uncertainty_that_is_no_list_of_numbers_is_refused(value: object) -> None:
+    message = json.loads(line(result(faces=1)))
+    message["faces"][0]["uncertainty"] = value
+    with pytest.raises(DataError):
+        decode(json.dumps(message))
+
+
 def test_pose_and_openness_are_read_back() -> None:
     plain = result(faces=1)
     face = replace(plain.faces[0], pose=Pose(3.1, -8.0, 0.4), openness=Openness(0.3, 0.31, 0.0), blink=True)

@@ -55,3 +55,15 @@ def test_time_that_does_not_advance_gives_the_last_result() -> None:
     smoother = OneEuro()
     smoother(POINTS, 100, 100)
     assert (smoother(POINTS + 5, 100, 100) == POINTS).all()
+
+
+def test_noise_of_an_uncertain_point_is_taken_for_less_motion_and_the_others_stay_as_they_are() -> None:
+    rng = np.random.default_rng(0)
+    points = np.repeat(POINTS, [2, 1], axis=0)
+    raw = points + rng.normal(0, [[0.2], [0.2], [0.4]], (200, 3, 2)).astype(np.float32)
+    uncertainty = np.array([0.2, 0.2, 0.4], np.float32)
+    plain, told = OneEuro(), OneEuro()
+    one = np.stack([plain(seen, i * FRAME_NS, 100) for i, seen in enumerate(raw)])[50:].std(axis=0).mean(axis=1)
+    other = np.stack([told(seen, i * FRAME_NS, 100, uncertainty) for i, seen in enumerate(raw)])[50:].std(axis=0)
+    assert other.mean(axis=1)[2] < 0.8 * one[2]
+    assert (other.mean(axis=1)[:2] == one[:2]).all()

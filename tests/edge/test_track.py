@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from facewire_edge.geometry import Box, CropTransform
 from facewire_edge.track import Tracker, TrackSettings
-from facewire_edge.types import Detection, Face, Frame
+from facewire_edge.types import Detection, Face, Frame, Look
 
 _spec = importlib.util.spec_from_file_location("edge_fakes", Path(__file__).with_name("fakes.py"))
 assert _spec is not None
@@ -65,9 +65,9 @@ def test_a_followed_face_needs_half_the_presence_of_a_new_one() -> None:
     class Fading(fakes.Landmarks):
         presence = 0.99
 
-        def __call__(self, image: np.ndarray, crop: CropTransform) -> tuple[np.ndarray, float]:
-            points, seen = super().__call__(image, crop)
-            return points, min(seen, self.presence)
+        def __call__(self, image: np.ndarray, crop: CropTransform) -> Look:
+            look = super().__call__(image, crop)
+            return look._replace(presence=min(look.presence, self.presence))
 
     landmarks = Fading()
     tracker = Tracker(fakes.Detector(), landmarks, TrackSettings(min_presence=0.9))
@@ -75,6 +75,12 @@ def test_a_followed_face_needs_half_the_presence_of_a_new_one() -> None:
     for i, landmarks.presence in enumerate((0.6, 0.95, 0.6, 0.5, 0.4)):
         seen.append(len(tracker(Frame(fakes.picture((50, 50, 30)), i, i * 33_000_000))[0]))
     assert seen == [0, 1, 1, 1, 0]
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_uncertainty_is_told_where_it_is_asked_for(asked: bool) -> None:
+    faces, _ = follow([fakes.picture((50, 50, 30))] * 2, uncertainty=asked)
+    assert [f.uncertainty is not None for (f,) in faces] == [asked] * 2
 
 
 def test_reset_makes_the_next_picture_independent() -> None:

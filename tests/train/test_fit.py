@@ -52,6 +52,18 @@ def test_resumed_run_ends_with_the_weights_of_an_uninterrupted_one(
     assert histories[0][-1]["loss"] == pytest.approx(histories[1][-1]["loss"], abs=1e-4)
 
 
+def test_uncertainty_costs_the_landmarks_nothing(tmp_path: Path, faces: Path, config: TrainConfig) -> None:
+    found = []
+    for uncertainty in (True, False):
+        network = replace(config.model, uncertainty=uncertainty)
+        task, record = prepared(replace(config, model=network), faces)
+        fit(task, replace(config, model=network), tmp_path / str(uncertainty), record)
+        found.append(load_checkpoint(tmp_path / str(uncertainty) / "model.keras"))
+    one, other = (c.model.get_layer("landmarks").get_weights()[0] for c in found)
+    assert np.abs(one - other).max() < 1e-5
+    assert [set(c.card.outputs) for c in found] == [{"landmarks", "presence", "uncertainty"}, {"landmarks", "presence"}]
+
+
 @pytest.mark.parametrize("kind", LANDMARK_LOSSES)
 def test_every_landmark_loss_trains_the_landmarks(kind: str, faces: Path, config: TrainConfig) -> None:
     config = replace(config, loss=replace(config.loss, kind=kind))
@@ -168,6 +180,12 @@ def test_faces_with_five_points_train_beside_those_with_all(five: Path, faces: P
     assert np.abs(targets[..., :2]).max() < 0.5
 
 
+def outputs(model: Any, images: np.ndarray) -> dict[str, np.ndarray]:
+    """Give a model's outputs; uncertainty without the landmarks that stand before it while training."""
+    found = {name: np.asarray(value) for name, value in model(images).items()}
+    return found | {"uncertainty": found["uncertainty"][:, -found["landmarks"].shape[1] // 2 :]}
+
+
 def test_folded_network_computes_the_same(config: TrainConfig) -> None:
     rng = np.random.default_rng(0)
     normed, plain = (landmark_model(replace(config.model, head=6), 5, n) for n in (True, False))
@@ -176,8 +194,10 @@ def test_folded_network_computes_the_same(config: TrainConfig) -> None:
             layer.set_weights([rng.uniform(0.5, 2, w.shape) for w in layer.get_weights()])
     folded(normed, plain)
     images = rng.uniform(-1, 1, (4, 32, 32, 3)).astype(np.float32)
-    for one, other in zip(normed(images).values(), plain(images).values(), strict=True):
-        assert np.abs(np.asarray(one) - np.asarray(other)).max() < 1e-4  # float32 sums in another order
+    trained, kept = outputs(normed, images), outputs(plain, images)
+    assert {name: np.abs(trained[name] - kept[name]).max() < 1e-4 for name in kept} == dict.fromkeys(kept, True)
+    landmarks = np.asarray(normed(images)["uncertainty"])[:, :10]  # what its loss compares with the truth
+    assert (landmarks == trained["landmarks"]).all()
 
 
 def test_draw_gives_every_face_its_chance_give_or_take_one() -> None:
@@ -212,8 +232,9 @@ def test_a_checkpoint_goes_on_with_batch_norms_that_change_nothing(
     plain = load_checkpoint(tmp_path / "run" / "model.keras").model
     normed = initialised(task, tmp_path / "run" / "model.keras").network(True)
     assert any(layer.name.endswith("_bn") for layer in normed.layers)
+    found = outputs(normed, images)
     for name, expected in plain(images).items():
-        np.testing.assert_allclose(normed(images)[name], expected, atol=1e-4)
+        np.testing.assert_allclose(found[name], expected, atol=1e-4)
 
 
 def test_a_new_last_layer_starts_at_the_mean_shape(tmp_path: Path, faces: Path, config: TrainConfig) -> None:

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from facewire_train.losses import PENALTIES, Penalty, focal, regression, smooth_l1, soft_wing, wing
+from facewire_train.losses import PENALTIES, Penalty, focal, regression, smooth_l1, soft_wing, spread, wing
 
 
 def points_target(error: float, weights: list[float]) -> tuple[np.ndarray, np.ndarray]:
@@ -38,6 +38,14 @@ def test_distance_is_what_nme_averages() -> None:
     target, predicted = np.zeros((1, 2, 3), np.float32), np.array([[0.03, 0.04, 0.0, 0.1]], np.float32)
     target[..., 2] = 1
     assert float(regression(PENALTIES["distance"], 100, itself(2))(target, predicted)) == pytest.approx(7.5, abs=1e-3)
+
+
+def test_spread_is_least_at_the_logarithm_of_the_distance() -> None:
+    target = np.array([[[0.0, 0.0, 1.0], [0.3, 0.3, 0.0]]], np.float32)  # the second point is not labelled
+    guesses = np.linspace(-5, 0, 51)
+    predicted = [np.array([[0.06, 0.08, 9, 9, guess, 9]], np.float32) for guess in guesses]
+    values = [float(spread(2)(target, p)) for p in predicted]
+    assert guesses[np.argmin(values)] == pytest.approx(np.log(0.1), abs=0.05)
 
 
 def test_unlabelled_points_do_not_count() -> None:

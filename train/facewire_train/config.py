@@ -21,6 +21,7 @@ class ModelConfig:
     blocks: tuple[tuple[int, ...], ...] = ()
     head: int = 0  # channels of a 1x1 convolution before a landmark model's last layer; 0: none
     min_presence: float = 0.5  # the threshold that a landmark model's card recommends
+    uncertainty: bool = True  # a landmark model also says how far off it expects each point to be
 
 
 @dataclass(frozen=True, slots=True)

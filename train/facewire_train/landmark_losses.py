@@ -7,7 +7,7 @@ import logging
 import keras
 
 from facewire_train.config import LossConfig, TrainConfig
-from facewire_train.losses import PENALTIES, Loss, Penalty, between, regression, soft_wing, wing
+from facewire_train.losses import PENALTIES, Loss, Penalty, between, regression, soft_wing, spread, wing
 from facewire_train.openings import opening_maps
 from facewire_train.rows import Rows
 
@@ -15,14 +15,25 @@ log = logging.getLogger(__name__)
 WINGS = {"wing": wing, "soft_wing": soft_wing}
 
 
+def outputs_of(config: TrainConfig) -> tuple[str, ...]:
+    """Give the names of a landmark model's outputs."""
+    return ("landmarks", "presence", *(("uncertainty",) if config.model.uncertainty else ()))
+
+
 def losses_of(config: TrainConfig, rows: Rows) -> dict[str, Loss]:
     """Give the loss of each output."""
-    return {"landmarks": _landmark_loss(config, rows), "presence": keras.losses.BinaryCrossentropy()}
+    losses = {
+        "landmarks": _landmark_loss(config, rows),
+        "presence": keras.losses.BinaryCrossentropy(),
+        "uncertainty": spread(rows.n),
+    }
+    return {name: losses[name] for name in outputs_of(config)}
 
 
 def weights_of(config: TrainConfig) -> dict[str, float]:
     """Give the weight of each output's loss."""
-    return {"landmarks": 1.0, "presence": config.loss.presence}
+    weights = {"landmarks": 1.0, "presence": config.loss.presence, "uncertainty": 1.0}
+    return {name: weights[name] for name in outputs_of(config)}
 
 
 def _landmark_loss(config: TrainConfig, rows: Rows) -> Loss:

@@ -21,7 +21,7 @@ from facewire_train.evaluate import evaluate_landmarks, keras_runner, summary, t
 from facewire_train.fit import Task
 from facewire_train.five_points import mean_points5
 from facewire_train.labels import group_by_image
-from facewire_train.landmark_losses import losses_of, weights_of
+from facewire_train.landmark_losses import losses_of, outputs_of, weights_of
 from facewire_train.model import landmark_model
 from facewire_train.off_face import OffFace
 from facewire_train.openings import opening_maps, rarity
@@ -49,7 +49,8 @@ class LandmarkEpoch:
         batch = self._config.fit.batch
         samples = [self._sample(i) for i in range(index * batch, (index + 1) * batch)]
         images, landmarks, presence = (np.stack(column) for column in zip(*samples, strict=True))
-        return to_network(images), {"landmarks": landmarks, "presence": presence}
+        targets = {"landmarks": landmarks, "presence": presence, "uncertainty": landmarks}
+        return to_network(images), {name: targets[name] for name in outputs_of(self._config)}
 
     def _sample(self, place: int) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
         """Give image, (R, 3) residual and weight, (1,) presence."""
@@ -181,11 +182,12 @@ def _card(
     five: NDArray[np.float32],
     datasets: Sequence[Dataset],
 ) -> ModelCard:
+    widths = {"landmarks": 2 * schema.n, "presence": 1, "uncertainty": schema.n}
     return ModelCard(
         kind="landmarks",
         name=config.name,
         input=InputSpec(config.model.width, config.model.height),
-        outputs={"landmarks": OutputSpec("landmarks", (1, 2 * schema.n)), "presence": OutputSpec("presence", (1, 1))},
+        outputs={name: OutputSpec(name, (1, widths[name])) for name in outputs_of(config)},
         schema=schema,
         mean_shape=mean,
         mean_points5=five,

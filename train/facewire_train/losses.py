@@ -94,6 +94,23 @@ PENALTIES: dict[str, Penalty] = {
 }
 
 
+def spread(n: int) -> Loss:
+    """Give the negative logarithm of the likelihood of points' distances, each exponentially distributed.
+
+    Its least value is where the prediction is the logarithm of the distance to expect. Targets are (B, R, 3) as in
+    :func:`regression`, of which the first ``n`` rows are used; predictions (B, 3n): the points' residuals, then the
+    logarithm of each expected distance, all in crop units.
+    """
+
+    def loss(target: Any, predicted: Any) -> Any:
+        points, expected = ops.reshape(predicted[:, : 2 * n], (-1, n, 2)), predicted[:, 2 * n :]
+        weight = target[:, :n, 2]
+        value = _distance(points - target[:, :n, :2]) * ops.exp(-expected) + expected
+        return ops.sum(value * weight) / ops.maximum(ops.sum(weight), 1.0)
+
+    return loss
+
+
 def focal(gamma: float) -> Loss:
     """Give the focal loss of a detector's scores, summed over cells and divided by the number of positive ones.
 

@@ -12,6 +12,7 @@ from facewire_train.norm import BatchNorm
 
 NORM = "_bn"  # suffix of the batch norm that follows a convolution
 MIDDLE = 3.0  # of a cut to [0, 6]
+USUAL_LOG_ERROR = -3.5  # of a point, in crop units: 3 % of the crop
 CENTRED = "centred"  # the layer that takes MIDDLE off the last features before the dense layers, while training
 
 
@@ -48,7 +49,8 @@ def _trunk(config: ModelConfig, normed: bool) -> tuple[Any, list[Any]]:
 
 def landmark_model(config: ModelConfig, n_landmarks: int, normed: bool = True) -> keras.Model:
     """Build the landmark regressor: (B, H, W, 3) in [-1, 1] -> landmarks (B, 2N) as residual to the mean shape in
-    crop units, presence (B, 1) in [0, 1].
+    crop units, presence (B, 1) in [0, 1], and where the configuration wants it uncertainty (B, N), the logarithm of
+    each point's expected distance from the truth in crop units.
 
     The last map is weighed cell by cell (a depthwise convolution of its own size) instead of averaged away. Its
     features are cut to [0, 6] like all others, but start in the middle, so that they are linear on faces: without the
@@ -57,7 +59,9 @@ def landmark_model(config: ModelConfig, n_landmarks: int, normed: bool = True) -
     against 14.4 after 350 batches of 24); folding moves it into the biases. No batch norm follows that last map: of one
     cell an image, a batch of 24 gives too little to know mean and deviation by, and takes away what its faces have in
     common (error on training crops 2.96 px by the moving averages, 4.35 px by the batches' own; without it 2.91, 3.07).
-    ``normed``: with batch norms, else with biases in their place (:func:`facewire_train.fold.folded`).
+    ``normed``: with batch norms, else with biases in their place (:func:`facewire_train.fold.folded`); uncertainty is
+    then (B, 3N), the landmarks before it, as :func:`facewire_train.losses.spread` wants it. What is
+    learned of it does not reach the rest of the network, which learns as if it were not there.
     Source of that head: MobileFaceNets (arXiv 1804.07573), global depthwise convolution, without the cut there.
     """  # noqa: D205
     inputs, maps = _trunk(config, normed)
@@ -77,8 +81,24 @@ def landmark_model(config: ModelConfig, n_landmarks: int, normed: bool = True) -
     landmarks = layers.Dense(
         2 * n_landmarks, kernel_initializer=keras.initializers.RandomNormal(stddev=0.01), name="landmarks"
     )(x)
-    presence = layers.Dense(1, activation="sigmoid", name="presence")(x)
-    return keras.Model(inputs, {"landmarks": landmarks, "presence": presence})
+    outputs = {"landmarks": landmarks, "presence": layers.Dense(1, activation="sigmoid", name="presence")(x)}
+    if config.uncertainty:
+        outputs["uncertainty"] = _uncertainty(x, landmarks, n_landmarks, normed)
+    return keras.Model(inputs, outputs)
+
+
+def _uncertainty(x: Any, landmarks: Any, n_landmarks: int, normed: bool) -> Any:
+    """Give the logarithm of each point's expected distance; while training, behind the landmarks it is of."""
+    if normed:
+        x, landmarks = keras.ops.stop_gradient(x), keras.ops.stop_gradient(landmarks)
+    usual = keras.initializers.Constant(USUAL_LOG_ERROR)
+    y = layers.Dense(
+        n_landmarks,
+        kernel_initializer=keras.initializers.RandomNormal(stddev=0.01),
+        bias_initializer=usual,
+        name="uncertainty",
+    )(x)
+    return layers.Concatenate(name="uncertainty_of")([landmarks, y]) if normed else y
 
 
 def detector_model(config: ModelConfig, detector: DetectorConfig, normed: bool = True) -> keras.Model:

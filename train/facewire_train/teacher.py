@@ -44,8 +44,8 @@ class Teacher:
         return (d for d in self._detector(image) if not any(_touch(d.box, face) for face in faces))
 
     def _presence(self, image: Image, detection: Detection) -> float:
-        points, _ = self._landmarks(image, self._landmarks.crop_of_points5(detection.points5))
-        return self._landmarks(image, self._landmarks.crop_of_landmarks(points))[1]
+        look = self._landmarks(image, self._landmarks.crop_of_points5(detection.points5))
+        return self._landmarks(image, self._landmarks.crop_of_landmarks(look.points)).presence
 
 
 def teacher_digest() -> str:
