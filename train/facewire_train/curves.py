@@ -18,7 +18,8 @@ def draw_curves(history: Sequence[dict[str, float]], path: Path) -> None:
         for name in group:
             rows = [(row["epoch"], row[name]) for row in history if name in row]
             axes.plot(*zip(*rows, strict=True), label=name, marker="." if len(rows) < 20 else "")
-        axes.set(title=title, xlabel="epoch", yscale="log" if group is losses else "linear")
+        # The uncertainty's loss is a logarithm and falls below 0.
+        axes.set(title=title, xlabel="epoch", yscale="symlog" if group is losses else "linear")
         if group:
             axes.legend()
     save_figure(figure, path)
