@@ -20,7 +20,7 @@ from facewire_edge.pipeline import open_tracker
 from facewire_edge.reload import ModelWatch, reload_on_hangup
 from facewire_edge.throttle import BoardWatch
 from facewire_edge.track import Tracker, TrackSettings
-from facewire_edge.types import Frame
+from facewire_edge.types import Frame, Look
 from facewire_edge.upkeep import Upkeep
 
 _spec = importlib.util.spec_from_file_location("edge_fakes", Path(__file__).with_name("fakes.py"))
@@ -158,14 +158,14 @@ def test_hangup_loads_again_without_a_change(tmp_path: Path) -> None:
         assert wait_until(watch.take)
 
 
-def test_model_that_answers_with_no_numbers_is_refused() -> None:
-    broken = fakes.Landmarks()
-    type(broken).__call__, kept = lambda *_: (np.full((5, 2), np.nan, np.float32), 0.5), type(broken).__call__
-    try:
-        with pytest.raises(ModelError, match="no numbers"):
-            Tracker(fakes.Detector(), broken, TrackSettings()).rehearse()
-    finally:
-        type(broken).__call__ = kept
+POINTS, NO_NUMBERS = np.zeros((5, 2), np.float32), np.full(5, np.nan, np.float32)
+
+
+@pytest.mark.parametrize("look", [Look(POINTS * np.nan, 0.5), Look(POINTS, np.nan), Look(POINTS, 0.5, NO_NUMBERS)])
+def test_model_that_answers_with_no_numbers_is_refused(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fakes.Landmarks, "__call__", lambda *_: look)
+    with pytest.raises(ModelError, match="no numbers"):
+        Tracker(fakes.Detector(), fakes.Landmarks(), TrackSettings()).rehearse()
 
 
 def face_id(found: Tracker, index: int) -> int:

@@ -19,7 +19,13 @@ def test_unknown_shipped_model_is_refused_with_the_names_that_exist() -> None:
 
 @pytest.mark.parametrize(
     ("config", "init", "n"),
-    [("finetune", "shipped", 20), ("landmarks68", "shipped", 68), ("landmarks68_lite", "shipped:landmarks68_lite", 68)],
+    [
+        ("finetune", "shipped", 20),
+        ("landmarks68", "shipped", 68),
+        ("landmarks68_more", "shipped", 68),
+        ("landmarks68_lite", "shipped:landmarks68_lite", 68),
+        ("landmarks68_lite_more", "shipped:landmarks68_lite", 68),
+    ],
 )
 def test_shipped_landmark_weights_fit_the_configuration(config: str, init: str, n: int) -> None:
     checkpoint = load_checkpoint(initial_checkpoint(init, "landmarks"))
@@ -27,7 +33,7 @@ def test_shipped_landmark_weights_fit_the_configuration(config: str, init: str, 
     network = landmark_model(settings.model, n, normed=False)
     assert n != 68 or checkpoint.card.min_presence == settings.model.min_presence
     for layer in network.layers:
-        if layer.name != "landmarks" or n == 68:
+        if layer.name not in ("landmarks", "uncertainty") or n == 68:
             assert [w.shape for w in layer.weights] == [w.shape for w in shipped.get_layer(layer.name).weights]
 
 
