@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from facewire_train.evaluate import BATCH, to_network
+from facewire_train.evaluate import BATCH, keras_runner
 from keras.layers import Add, Conv2D, Dense, DepthwiseConv2D, Flatten, ReLU
 from numpy.typing import NDArray
 
@@ -34,8 +34,7 @@ def equalised(model: Any, images: NDArray[np.uint8]) -> Any:
         images: (S, H, W, 3) uint8 RGB, the representative inputs.
 
     """
-    copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
+    copy = _copied(model)
     streams = list(_streams(copy))
     peaks = _peaks(copy, [tensor for stream in streams for tensor in stream.tensors], images)
     for stream in streams:
@@ -114,9 +113,20 @@ def _peaks(model: Any, tensors: list[Any], images: NDArray[np.uint8]) -> list[ND
     if not tensors:
         return []
     largest = {str(i): keras.ops.max(t, axis=(0, 1, 2)) for i, t in enumerate(tensors)}  # Keras unpacks a list of one
-    probe = keras.Model(model.input, largest)
-    batches = [probe(to_network(images[i : i + BATCH])) for i in range(0, len(images), BATCH)]
-    return [np.max([keras.ops.convert_to_numpy(b[name]) for b in batches], axis=0) for name in largest]
+    batches = _batches(model, largest, images)
+    return [np.max([batch[name] for batch in batches], axis=0) for name in largest]
+
+
+def _copied(model: Any) -> Any:
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _batches(model: Any, tensors: dict[str, Any], images: NDArray[np.uint8]) -> list[dict[str, NDArray[np.float32]]]:
+    """Give the values of some of a network's tensors, batch by batch of the images."""
+    run = keras_runner(keras.Model(model.input, tensors))
+    return [run(images[i : i + BATCH]) for i in range(0, len(images), BATCH)]
 
 
 def balanced(model: Any, images: NDArray[np.uint8]) -> Any:
@@ -132,19 +142,14 @@ def balanced(model: Any, images: NDArray[np.uint8]) -> Any:
         images: (S, H, W, 3) uint8 RGB, the representative inputs; those that the model takes for faces count.
 
     """
-    copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
+    copy = _copied(model)
     found = _last_features(copy)
     if found is None:
         return copy
     before, dense = found
-    probe = keras.Model(copy.input, {"features": before.output, "presence": copy.output["presence"]})
-    batches = [probe(to_network(images[i : i + BATCH])) for i in range(0, len(images), BATCH)]
-    features, presence = (
-        np.concatenate([keras.ops.convert_to_numpy(b[name]).reshape(len(b[name]), -1) for b in batches])
-        for name in ("features", "presence")
-    )
-    faces = features[presence[:, 0] >= FACE]
+    batches = _batches(copy, {"features": before.output, "presence": copy.output["presence"]}, images)
+    features, presence = (np.concatenate([batch[name] for batch in batches]) for name in ("features", "presence"))
+    faces = features.reshape(len(features), -1)[presence[:, 0] >= FACE]
     if len(faces) > 1:
         _balance(before, dense, faces, copy.get_layer("landmarks").get_weights()[0])
     return copy

@@ -16,6 +16,12 @@ from keras import layers
 IMAGES = np.random.default_rng(4).integers(0, 256, (70, 8, 8, 3), dtype=np.uint8)  # more than one batch
 
 
+def scale(model: Any, name: str, gain: Any) -> None:
+    """Multiply a layer's kernel; its bias stays."""
+    kernel, bias = model.get_layer(name).get_weights()
+    model.get_layer(name).set_weights([kernel * np.float32(gain), bias])
+
+
 @pytest.fixture
 def model() -> Any:
     """Give a network whose first map feeds a depthwise layer alone, and whose second feeds two layers."""
@@ -26,8 +32,7 @@ def model() -> Any:
     y = layers.ReLU(6.0, name="second_relu")(layers.Conv2D(4, 1, name="second")(x))
     z = layers.Add()([y, layers.DepthwiseConv2D(3, padding="same", name="second_dw")(y)])
     model = keras.Model(image, z)
-    kernel, bias = model.get_layer("first").get_weights()
-    model.get_layer("first").set_weights([kernel * np.float32([1, 0.1, 1e-5, 1]), bias])
+    scale(model, "first", [1, 0.1, 1e-5, 1])
     return model
 
 
@@ -49,8 +54,7 @@ def test_quiet_channels_reach_the_margin(model: Any) -> None:
 
 
 def test_loud_channels_stay(model: Any) -> None:
-    kernel, bias = model.get_layer("first").get_weights()
-    model.get_layer("first").set_weights([kernel * 50, bias])
+    scale(model, "first", 50)
     before, after = peaks(model, "first_relu"), peaks(equalised(model, IMAGES), "first_relu")
     assert before[0] > TOP / MARGIN
     assert after[0] == pytest.approx(before[0])
@@ -77,8 +81,7 @@ def skipping() -> Any:
     z = layers.DepthwiseConv2D(3, padding="same", name="outer_dw")(layers.Add(name="sum")([x, y]))
     model = keras.Model(image, z)
     for name in ("first", "second"):
-        kernel, bias = model.get_layer(name).get_weights()
-        model.get_layer(name).set_weights([kernel * np.float32([1, 0.05, 1, 1]), bias])
+        scale(model, name, [1, 0.05, 1, 1])
     return model
 
 
@@ -104,9 +107,8 @@ def test_a_skip_from_elsewhere_keeps_its_channels(skipping: Any) -> None:
 def test_last_features_and_dense_weights_share_what_int8_gives_them() -> None:
     keras.utils.set_random_seed(1)
     model = landmark_model(ModelConfig(8, 8, 4, ((8, 2),)), 5, normed=False)
-    features, dense = model.get_layer("global_dw"), model.get_layer("landmarks")
-    features.set_weights([features.get_weights()[0] * 0.01, features.get_weights()[1]])  # next to nothing of [0, 6]
-    dense.set_weights([dense.get_weights()[0] * 100, dense.get_weights()[1]])
+    scale(model, "global_dw", 0.01)  # next to nothing of [0, 6]
+    scale(model, "landmarks", 100)
     kernel, bias = model.get_layer("presence").get_weights()
     model.get_layer("presence").set_weights([kernel * 0, bias + 1])  # all of them are faces
     inputs, result = to_network(IMAGES), balanced(model, IMAGES)
