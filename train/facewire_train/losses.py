@@ -23,9 +23,7 @@ def regression(penalty: Penalty, side_px: int, maps: NDArray[np.float32]) -> Los
 
     def loss(target: Any, predicted: Any) -> Any:
         points = ops.reshape(predicted, (-1, maps.shape[2], 2))
-        rows = ops.stack([ops.matmul(points[..., i], maps[i].T) for i in (0, 1)], axis=-1)
-        value, weight = penalty((rows - target[..., :2]) * side_px), target[..., 2]
-        return ops.sum(value * weight) / ops.maximum(ops.sum(weight), 1.0)
+        return _mean(penalty((_mapped(points, maps) - target[..., :2]) * side_px), target[..., 2])
 
     return loss
 
@@ -40,12 +38,20 @@ def between(penalty: Penalty, side_px: int, maps: NDArray[np.float32]) -> Loss:
 
     def loss(target: Any, predicted: Any) -> Any:
         error = (ops.reshape(predicted, (-1, n, 2)) - target[:, :n, :2]) * side_px
-        rows = ops.stack([ops.matmul(error[..., i], maps[i].T) for i in (0, 1)], axis=-1)
-        missing = ops.matmul(ops.cast(target[:, :n, 2] == 0, rows.dtype), used.T)
-        weight = ops.cast(missing == 0, rows.dtype)
-        return ops.sum(penalty(rows) * weight) / ops.maximum(ops.sum(weight), 1.0)
+        missing = ops.matmul(ops.cast(target[:, :n, 2] == 0, error.dtype), used.T)
+        return _mean(penalty(_mapped(error, maps)), ops.cast(missing == 0, error.dtype))
 
     return loss
+
+
+def _mapped(points: Any, maps: NDArray[np.float32]) -> Any:
+    """Give the rows (B, R, 2) that ``maps`` (2, R, N) make of points (B, N, 2)."""
+    return ops.stack([ops.matmul(points[..., i], maps[i].T) for i in (0, 1)], axis=-1)
+
+
+def _mean(value: Any, weight: Any) -> Any:
+    """Give the weighted mean, 0 where nothing has a weight."""
+    return ops.sum(value * weight) / ops.maximum(ops.sum(weight), 1.0)
 
 
 def wing(width: float, epsilon: float) -> Penalty:
@@ -104,9 +110,8 @@ def spread(n: int) -> Loss:
 
     def loss(target: Any, predicted: Any) -> Any:
         points, expected = ops.reshape(predicted[:, : 2 * n], (-1, n, 2)), predicted[:, 2 * n :]
-        weight = target[:, :n, 2]
         value = _distance(points - target[:, :n, :2]) * ops.exp(-expected) + expected
-        return ops.sum(value * weight) / ops.maximum(ops.sum(weight), 1.0)
+        return _mean(value, target[:, :n, 2])
 
     return loss
 
@@ -138,7 +143,6 @@ def smooth_l1(beta: float) -> Loss:
     def loss(target: Any, predicted: Any) -> Any:
         error = ops.abs(predicted - target[..., :-1])
         value = ops.where(error < beta, 0.5 * error * error / beta, error - 0.5 * beta)
-        weight = target[..., -1]
-        return ops.sum(ops.mean(value, axis=-1) * weight) / ops.maximum(ops.sum(weight), 1.0)
+        return _mean(ops.mean(value, axis=-1), target[..., -1])
 
     return loss

@@ -59,9 +59,9 @@ def landmark_model(config: ModelConfig, n_landmarks: int, normed: bool = True) -
     against 14.4 after 350 batches of 24); folding moves it into the biases. No batch norm follows that last map: of one
     cell an image, a batch of 24 gives too little to know mean and deviation by, and takes away what its faces have in
     common (error on training crops 2.96 px by the moving averages, 4.35 px by the batches' own; without it 2.91, 3.07).
-    ``normed``: with batch norms, else with biases in their place (:func:`facewire_train.fold.folded`); uncertainty is
-    then (B, 3N), the landmarks before it, as :func:`facewire_train.losses.spread` wants it. What is
-    learned of it does not reach the rest of the network, which learns as if it were not there.
+    ``normed``: with batch norms, else with biases in their place (:func:`facewire_train.fold.folded`). With them,
+    uncertainty is (B, 3N), the landmarks before it, as :func:`facewire_train.losses.spread` wants it; what is learned
+    of it does not reach the rest of the network.
     Source of that head: MobileFaceNets (arXiv 1804.07573), global depthwise convolution, without the cut there.
     """  # noqa: D205
     inputs, maps = _trunk(config, normed)
