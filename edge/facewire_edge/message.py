@@ -94,7 +94,8 @@ def to_datagrams(message: dict[str, Any]) -> list[bytes]:
     datagrams = []
     for number, face in enumerate(faces):
         flat = [round(value * UDP_UNITS) for point in face["landmarks"] for value in point]
-        small = {name: value for name, value in face.items() if name != "uncertainty"} | {"landmarks": flat}
+        small = face | {"landmarks": flat}
+        small.pop("uncertainty", None)
         datagrams.append({**message, "face": number, "of": len(faces), "faces": [small]})
     return [to_line(datagram).encode() for datagram in datagrams]
 
