@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from facewire_edge import message as message_module
 from facewire_edge.errors import DataError
 from facewire_edge.geometry import Box
 from facewire_edge.message import Origin, decode, encode, encode_event, to_datagrams, to_line
@@ -43,6 +44,18 @@ def test_line_is_compact_and_whole() -> None:
     text = line(result())
     assert "\n" not in text
     assert ", " not in text
+
+
+def test_both_encoders_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    message = encode(result(), ORIGIN, 5_100_000_000, 10**18)
+    fast = to_line(message)
+    monkeypatch.setattr(message_module, "_orjson_dumps", lambda: None)
+    assert json.loads(to_line(message)) == json.loads(fast) == message
+
+
+def test_file_name_that_is_no_utf8_is_published() -> None:
+    made = replace(result(), image=b"caf\xe9.jpg".decode("utf-8", "surrogateescape"))
+    assert json.loads(line(made))["image"] == made.image
 
 
 def test_no_face_is_published_as_an_empty_list() -> None:
