@@ -68,9 +68,10 @@ class Model:
         return runtime.get_input_details(), runtime.get_output_details(), runtime._get_ops_details()
 
     def _dequantised(self, output: _Output) -> NDArray[np.float32]:
-        raw = self._interpreter.get_tensor(output.index)[0]
-        result: NDArray[np.float32] = (raw.astype(np.float32) - output.zero_point) * np.float32(output.scale)
-        return result
+        values: NDArray[np.float32] = self._interpreter.get_tensor(output.index)[0].astype(np.float32)
+        values -= output.zero_point  # in place: half of the time of three arrays
+        values *= output.scale
+        return values
 
 
 def load_model(path: Path, kind: str | None = None, threads: int = 1, device: str = CPU) -> Model:
