@@ -38,6 +38,7 @@ REVIVE = 1.0  # a face that appears so near to where a lost one was, or would be
 FOLLOWED = 0.5  # of the presence that a new face needs is enough to go on: it has been a face until now
 KEEP_S = 2.0  # how long a lost face is remembered
 SEARCH_EVERY = 3  # frames from one search to the next while a lost face is remembered
+FULL = 3  # so many times more rarely is a frame searched while as many faces are followed as are wanted
 REHEARSAL_PX = 128
 
 
@@ -100,7 +101,8 @@ class Tracker:
         self._next_id = 0
         self._time_ns = 0
         self._thumbnail, self._brightness = np.zeros((0, 0), np.int16), 0
-        self._since_detection = settings.detect_every  # so that the first frame is searched
+        self._since_detection = 0
+        self._search_next()  # the first frame
 
     def __call__(self, frame: Frame) -> tuple[tuple[Face, ...], dict[str, float]]:
         """Give the faces of a frame, largest first, and the milliseconds of the stages."""
@@ -161,18 +163,25 @@ class Tracker:
             self._search_next()
 
     def _search_next(self) -> None:
-        self._since_detection = self._settings.detect_every
+        self._since_detection = self._settings.detect_every * FULL
 
     def _detect(self, image: Image) -> tuple[list[Detection] | None, float]:
         """Search the frame when it is due, or when nothing is followed; else give None."""
         self._since_detection += 1
-        every = min(self._settings.detect_every, SEARCH_EVERY) if self._lost else self._settings.detect_every
-        if self._since_detection < (every if self._tracks else 1) * self.slowdown:
+        if self._since_detection < self._search_every() * self.slowdown:
             return None, 0.0
         self._since_detection = 0
         start = time.perf_counter_ns()
         detections = self._detector(image)
         return detections, (time.perf_counter_ns() - start) / 1e6
+
+    def _search_every(self) -> int:
+        every = self._settings.detect_every
+        if not self._tracks:
+            return 1
+        if len(self._tracks) >= self._settings.max_faces:
+            return every * FULL
+        return min(every, SEARCH_EVERY) if self._lost else every
 
     def _follow(self, image: Image) -> None:
         """Find each track's landmarks around its last ones; let go of those that show no face."""

@@ -30,6 +30,14 @@ def test_moving_face_keeps_its_id_and_is_detected_every_n_frames() -> None:
     assert [i for i, f in enumerate(faces) if f[0].detection is not None] == [0, 10, 20]
 
 
+def test_as_many_faces_as_wanted_are_searched_for_more_rarely_until_one_goes() -> None:
+    pictures = [fakes.picture((40 + i, 50, 30)) for i in range(61)] + [fakes.picture()]
+    faces, calls = follow(pictures, detect_every=10, max_faces=1)
+    assert [i for i, f in enumerate(faces) if f and f[0].detection is not None] == [0, 30, 60]
+    assert (faces[-1], calls) == ((), 3)
+    assert follow([*pictures, fakes.picture()], detect_every=10, max_faces=1)[1] == 4  # the frame after the loss
+
+
 def test_without_a_face_every_frame_is_searched() -> None:
     faces, calls = follow([fakes.picture() for _ in range(5)])
     assert calls == 5
