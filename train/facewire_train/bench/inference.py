@@ -30,8 +30,8 @@ from facewire_train.bench.row import Row, compared
 
 Turn = Callable[[], float]  # works for a while; gives the milliseconds of CPU time of one inference or frame
 
-TURNS = 40
-BLOCK = 10  # inferences or frames in a turn: the loop searches for faces every tenth frame
+TURNS = 20
+BLOCK = 30  # inferences or frames in a turn: the loop, which follows the one face wanted, searches every thirtieth
 SIZE = 640, 480  # of the pictures for the loop's own cost
 PICTURES = 60  # of the packaged clip; 55 MB
 LANDMARKS, LITE, DETECTOR = EdgeConfig().model, model_path("landmarks68_lite"), EdgeConfig().detector
