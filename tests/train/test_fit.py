@@ -10,7 +10,7 @@ from facewire_edge.errors import DataError, ModelError, UsageError
 from facewire_edge.settings import to_toml
 from facewire_train.checkpoint import load_checkpoint
 from facewire_train.config import LANDMARK_LOSSES, DataConfig, DetectorConfig, ModelConfig, TrainConfig, load_config
-from facewire_train.datasets import read_dataset
+from facewire_train.datasets import Dataset, read_dataset
 from facewire_train.detector_task import detector_task
 from facewire_train.evaluate import evaluate_landmarks, keras_runner, summary
 from facewire_train.fit import Task, base_record, compiled, fingerprint, fit, prefetched, read_record, run_folder
@@ -286,16 +286,37 @@ def test_shipped_configurations_load_and_survive_a_round_trip(path: Path, tmp_pa
     assert load_config(_written(tmp_path / "again.toml", to_toml(config))) == config
 
 
+def _silent(images: np.ndarray) -> dict[str, np.ndarray]:
+    return {"landmarks": np.zeros((len(images), 136), np.float32)}
+
+
 def test_evaluation_of_the_bare_mean_shape_equals_a_network_that_says_nothing(faces: Path, config: TrainConfig) -> None:
     task, _ = prepared(config, faces)
-
-    def silent(images: np.ndarray) -> dict[str, np.ndarray]:
-        return {"landmarks": np.zeros((len(images), 136), np.float32)}
-
-    figures = summary(evaluate_landmarks(read_dataset(faces).samples, task.card, silent))
+    figures = summary(evaluate_landmarks(read_dataset(faces).samples, task.card, _silent))
     assert figures["nme_percent"] == pytest.approx(figures["mean_shape_nme_percent"])
     assert figures["faces"] == 30
     assert figures["subsets"]["synthetic"]["faces"] == 30
+
+
+def test_labels_that_lie_off_are_moved_back_before_they_are_mirrored(faces: Path, config: TrainConfig) -> None:
+    def batch(data: Dataset, **settings: Any) -> tuple[np.ndarray, np.ndarray]:
+        changed = replace(config, data=replace(config.data, **settings))
+        images, targets = landmark_task(changed, [data]).epoch(0)[0]
+        return images, targets["landmarks"]
+
+    data = read_dataset(faces)
+    off = replace(data, samples=tuple(replace(s, points=s.points + 2) for s in data.samples))
+    images, right = batch(data)
+    assert np.abs(batch(off)[0] - images).max() > 0.1  # crops follow their labels
+    assert np.abs(batch(off, offsets={data.name: 2.0})[0] - images).max() < 0.02  # two grey levels
+    known = right[..., 2] > 0
+    assert batch(data, offset=0.01)[1][known][:, :2] == pytest.approx(right[known][:, :2] + 0.01, abs=1e-6)
+
+
+def test_evaluation_tells_by_how_much_all_labels_are_off(faces: Path, config: TrainConfig) -> None:
+    prediction = evaluate_landmarks(read_dataset(faces).samples, prepared(config, faces)[0].card, _silent)
+    moved = replace(prediction, points=np.stack([np.add(s.points, (-1, 0.5)) for s in prediction.samples]))
+    assert summary(moved)["shift_px"] == [-1.0, 0.5]
 
 
 def test_missed_faces_are_counted_and_fail(faces: Path, config: TrainConfig) -> None:
@@ -307,3 +328,4 @@ def test_missed_faces_are_counted_and_fail(faces: Path, config: TrainConfig) -> 
     assert figures["fr10_percent"] == 100
     assert figures["auc10"] == 0
     assert figures["nme_percent"] is None
+    assert figures["shift_px"] is None

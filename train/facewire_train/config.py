@@ -96,6 +96,8 @@ class DataConfig:
     shares: dict[str, float] = field(default_factory=dict)  # how often a set is drawn; 1 where not named
     hard: float = 0.0  # exponent: a face twice as far from the mean shape as usual is drawn 2 ** hard times as often
     expression: float = 0.0  # the same for how unusually far lids or lips are apart: closed eyes, open mouths
+    offsets: dict[str, float] = field(default_factory=dict)  # set -> pixels by which its labels lie right and below
+    offset: float = 0.0  # parts of the crop's side by which the model's points shall lie right and below
 
 
 @dataclass(frozen=True, slots=True)

@@ -228,7 +228,20 @@ def _figures(prediction: Prediction, mask: NDArray[np.bool_]) -> dict[str, Any]:
         "faces": int(mask.sum()),
         "missed": int((~found).sum()),
         "mean_shape_nme_percent": _percent(mean_errors[found]),
+        "shift_px": _shift_px(prediction, np.flatnonzero(mask)[found]),
     }
+
+
+def _shift_px(prediction: Prediction, faces: NDArray[np.intp]) -> list[float] | None:
+    """Give how far all points of a face together lie right of and below its labels, the median face, in image pixels.
+
+    Of a model that saw mirrored faces, -1 says that the labels were counted from 1, not from 0.
+    """
+    if not len(faces):
+        return None
+    labels = np.stack([prediction.samples[i].points for i in faces])
+    shifts = np.nanmean(prediction.points[faces] - labels, axis=1)
+    return [round(float(v), 2) for v in np.median(shifts, axis=0)]
 
 
 def _percent(errors: NDArray[np.float64]) -> float | None:

@@ -64,7 +64,7 @@ class LandmarkEpoch:
         region = thinned(faces.regions[chosen], faces.certainty.get(chosen), rng)
         image, points = augment_face(region, faces.rows.mirror, self._config.augment, rng)
         known = np.isfinite(points).all(axis=1)
-        target[known, :2] = (points - faces.plan.mean)[known]
+        target[known, :2] = (points - faces.plan.mean)[known] + self._config.data.offset
         target[:, 2] = known * faces.weights
         return image, target, np.ones(1, np.float32)
 
@@ -136,7 +136,7 @@ def _faces(config: TrainConfig, datasets: Sequence[Dataset], rows: Rows, plan: C
     labelled, shares, certainty = [], [], []
     for dataset in datasets:
         for sample in dataset.split("train"):
-            labels = rows.labels(sample, dataset.schema)
+            labels = rows.labels(sample, dataset.schema) - config.data.offsets.get(dataset.name, 0.0)
             if _usable(labels) and not sample.ignore:
                 labelled.append((sample, labels))
                 shares.append(config.data.shares.get(dataset.name, 1.0))
