@@ -319,6 +319,17 @@ def test_evaluation_tells_by_how_much_all_labels_are_off(faces: Path, config: Tr
     assert summary(moved)["shift_px"] == [-1.0, 0.5]
 
 
+def test_evaluation_sets_the_uncertainty_beside_the_true_error(faces: Path, config: TrainConfig) -> None:
+    prediction = evaluate_landmarks(read_dataset(faces).samples, prepared(config, faces)[0].card, _silent)
+    assert "uncertainty_percent" not in summary(prediction)
+    errors = np.linalg.norm(prediction.points - [s.points for s in prediction.samples], axis=2)
+    missed = np.where(np.arange(len(errors)) == 3, np.inf, prediction.errors)
+    fifths = summary(replace(prediction, expected=2 * errors, errors=missed))["uncertainty_percent"]
+    assert len(fifths) == 5
+    assert [f["said"] for f in fifths] == sorted(f["said"] for f in fifths)
+    assert [f["said"] for f in fifths] == pytest.approx([2 * f["true"] for f in fifths], abs=0.02)
+
+
 def test_missed_faces_are_counted_and_fail(faces: Path, config: TrainConfig) -> None:
     task, _ = prepared(config, faces)
     samples = read_dataset(faces).samples

@@ -14,7 +14,7 @@ from facewire_edge.detect import FaceDetector, cell_grid, detections_of, letterb
 from facewire_edge.errors import UsageError
 from facewire_edge.geometry import Box, CropTransform
 from facewire_edge.interpreter import Model, load_model
-from facewire_edge.landmarks import decode_landmarks
+from facewire_edge.landmarks import decode_landmarks, decode_uncertainty
 from facewire_edge.schema import POINTS5, LandmarkSchema, linear_map
 from facewire_edge.types import Detection
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ from facewire_train.samples import crop_of_box
 
 BatchRunner = Callable[[NDArray[np.uint8]], dict[str, NDArray[np.float32]]]
 BATCH = 64
+FIFTHS = 5
 THRESHOLD = 0.10  # of FR and AUC, as WFLW and COFW name it
 MATCH_IOU = 0.3  # a detection that overlaps the true face by less is of something else
 
@@ -42,6 +43,7 @@ class Prediction:
     mean_points: NDArray[np.float32]  # the bare mean shape in the same crops
     errors: NDArray[np.float64]  # (S,) NME as a fraction, infinite where missed
     mean_errors: NDArray[np.float64]
+    expected: NDArray[np.float32] | None = None  # (S, N) distance from the truth in pixels, where the model tells it
 
 
 def to_network(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -119,16 +121,29 @@ def predict_points(
     samples: Sequence[Sample], crops: Sequence[CropTransform | None], card: ModelCard, run: BatchRunner
 ) -> NDArray[np.float32]:
     """Give the predicted points (S, N, 2) in image pixels, NaN where there is no crop."""
+    return predict(samples, crops, card, run)[0]
+
+
+def predict(
+    samples: Sequence[Sample], crops: Sequence[CropTransform | None], card: ModelCard, run: BatchRunner
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """Give the predicted points (S, N, 2) and their expected distance from the truth (S, N), in image pixels.
+
+    Both are NaN where there is no crop; the second is None of a model that does not tell it.
+    """
     assert card.schema is not None
     points = np.full((len(samples), card.schema.n, 2), np.nan, np.float32)
+    expected, told = np.full(points.shape[:2], np.nan, np.float32), False
     todo = [(i, c) for i, c in enumerate(crops) if c is not None]
     for start in range(0, len(todo), BATCH):
         part = todo[start : start + BATCH]
-        images = np.stack([crop.warp(read_image(samples[i].image)) for i, crop in part])
-        residuals = run(images)["landmarks"]
-        for (i, crop), residual in zip(part, residuals, strict=True):
-            points[i] = crop.from_units(decode_landmarks(residual, card))
-    return points
+        outputs = run(np.stack([crop.warp(read_image(samples[i].image)) for i, crop in part]))
+        for row, (i, crop) in enumerate(part):
+            points[i] = crop.from_units(decode_landmarks(outputs["landmarks"][row], card))
+            if told := "uncertainty" in outputs:
+                last = outputs["uncertainty"][row][-card.schema.n :]  # while training, the landmarks stand before it
+                expected[i] = decode_uncertainty(last, crop)
+    return points, expected if told else None
 
 
 def evaluate_landmarks(
@@ -159,14 +174,16 @@ def evaluate_landmarks(
     mapping = _mapping(card.schema, schema)
     samples = measurable(samples, schema)
     crops = [_crop(s, card, boxes, detector) for s in samples]
-    points = predict_points(samples, crops, card, run)
+    points, expected = predict(samples, crops, card, run)
     if boxes == "detector":  # the device looks twice at a new face, see Tracker
         crops = [None if c is None else _landmark_crop(p, card) for c, p in zip(crops, points, strict=True)]
-        points = predict_points(samples, crops, card, run)
+        points, expected = predict(samples, crops, card, run)
     blank = np.full_like(card.mean_shape, np.nan)
     mean = np.stack([blank if c is None else c.from_units(card.mean_shape) for c in crops])
     points, mean = (np.einsum("dmn,snd->smd", mapping, p).astype(np.float32) for p in (points, mean))
-    return Prediction(samples, points, mean, errors_of(points, samples, schema), errors_of(mean, samples, schema))
+    expected = expected if schema.names == card.schema.names else None
+    errors = errors_of(points, samples, schema)
+    return Prediction(samples, points, mean, errors, errors_of(mean, samples, schema), expected)
 
 
 def _mapping(source: LandmarkSchema, target: LandmarkSchema) -> NDArray[np.float32]:
@@ -214,6 +231,8 @@ def summary(prediction: Prediction) -> dict[str, Any]:
     subsets = sorted({s.subset for s in prediction.samples})
     chosen = {name: np.array([s.subset == name for s in prediction.samples]) for name in subsets}
     whole = _figures(prediction, np.ones(len(prediction.samples), bool))
+    if prediction.expected is not None:
+        whole["uncertainty_percent"] = _fifths(prediction, prediction.expected)
     return {**whole, "subsets": {name: _figures(prediction, mask) for name, mask in chosen.items()}}
 
 
@@ -242,6 +261,18 @@ def _shift_px(prediction: Prediction, faces: NDArray[np.intp]) -> list[float] | 
     labels = np.stack([prediction.samples[i].points for i in faces])
     shifts = np.nanmean(prediction.points[faces] - labels, axis=1)
     return [round(float(v), 2) for v in np.median(shifts, axis=0)]
+
+
+def _fifths(prediction: Prediction, expected: NDArray[np.float32]) -> list[dict[str, float]]:
+    """Part all points by how far off the model says they are; give what it says and what is true, the surest fifth
+    first, in percent of the distance that NME divides by.
+    """  # noqa: D205
+    faces = np.flatnonzero(np.isfinite(prediction.errors))
+    errors = np.linalg.norm(prediction.points[faces] - [prediction.samples[i].points for i in faces], axis=2)
+    scale = 100 * prediction.errors[faces] / np.nanmean(errors, axis=1)
+    said, true = ((v * scale[:, None])[np.isfinite(errors)] for v in (expected[faces], errors))
+    parts = np.array_split(np.argsort(said, kind="stable"), FIFTHS)
+    return [{"said": round(float(said[p].mean()), 2), "true": round(float(true[p].mean()), 2)} for p in parts if len(p)]
 
 
 def _percent(errors: NDArray[np.float64]) -> float | None:
