@@ -23,6 +23,7 @@ from facewire_train.labels import (
     accepted,
     box_array,
     digest_of,
+    is_placed,
     labelled_points,
     own_schema,
     read_label_text,
@@ -155,7 +156,7 @@ def _box(values: Any, points: NDArray[np.float32], where: str) -> Box:
     if values is not None and len(values) == 4 and values[2] > 0 and values[3] > 0:
         x, y, w, h = (float(v) for v in values)
         return box_array([x, y, x + w, y + h], where)
-    if labelled_points(points).sum() < 2:
+    if not is_placed(points):
         raise DataError(f"{where}: a face needs a bbox or two points")
     return Box.around(points)
 

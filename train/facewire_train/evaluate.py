@@ -23,7 +23,7 @@ from facewire_train.checkpoint import load_checkpoint
 from facewire_train.datasets import Sample
 from facewire_train.faces import face_box
 from facewire_train.images import read_image
-from facewire_train.labels import labelled_points
+from facewire_train.labels import is_placed
 from facewire_train.metrics import auc, failure_rate, nme
 from facewire_train.samples import crop_of_box
 
@@ -95,7 +95,7 @@ def truth5_crop(sample: Sample, card: ModelCard) -> CropTransform:
     """Give the canonical crop from the five true points (from all labelled points, where there are no five)."""
     assert card.mean_points5 is not None
     assert card.mean_shape is not None
-    if sample.points5 is not None and np.isfinite(sample.points5).all(axis=1).sum() > 1:
+    if sample.points5 is not None and is_placed(sample.points5):
         return CropTransform.from_points5(sample.points5, card.mean_points5, card.input.width)
     return CropTransform.from_landmarks(sample.points, card.mean_shape, card.input.width)
 
@@ -104,7 +104,7 @@ def detector_crop(sample: Sample, card: ModelCard, detector: FaceDetector) -> Cr
     """Give the canonical crop that the device would cut for this face; None where the detector missed it."""
     assert card.mean_points5 is not None
     assert card.mean_shape is not None
-    if sample.points5 is None and labelled_points(sample.points).sum() > 1:  # the schema does not say where they are
+    if sample.points5 is None and is_placed(sample.points):  # the schema does not say where they are
         five = CropTransform.from_landmarks(sample.points, card.mean_shape, 1).from_units(card.mean_points5)
         sample = replace(sample, points5=five)
     found = best_detection(face_box(sample), detector(read_image(sample.image)))

@@ -17,7 +17,7 @@ from facewire_edge.types import Detection
 from numpy.typing import NDArray
 
 from facewire_train.images import read_image
-from facewire_train.labels import Sample, labelled_points
+from facewire_train.labels import Sample, is_placed
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ def mean_points5(
     """
     if schema.points5 is not None:
         return schema.points5_of(mean)
-    usable = [s for s in samples if labelled_points(s.points).sum() > 1]
+    usable = [s for s in samples if is_placed(s.points)]
     places = [_crop(s, mean).to_units(s.points5) for s in usable if s.points5 is not None]
     if not places:
         found = (detector or shipped_detector)()

@@ -18,7 +18,7 @@ from facewire_train.charts import bars, histogram, shape_mode, shape_values
 from facewire_train.datasets import read_dataset
 from facewire_train.head_pose import head_poses
 from facewire_train.images import read_image
-from facewire_train.labels import SPLITS, Dataset, Sample, labelled_points
+from facewire_train.labels import SPLITS, Dataset, Sample, is_placed, labelled_points
 from facewire_train.page import charts, faces, note, page, section, table
 from facewire_train.portraits import portrait
 from facewire_train.shape_model import ShapeModel, shape_model
@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def data_page(dataset: Dataset) -> str:
     """Give the page of a set."""
-    usable = [s for s in dataset.samples if not s.ignore and labelled_points(s.points).sum() > 1]
+    usable = [s for s in dataset.samples if not s.ignore and is_placed(s.points)]
     points = np.stack([s.points for s in usable]) if usable else np.zeros((0, dataset.schema.n, 2), np.float32)
     complete = len(usable) > 1 and labelled_points(points).any(axis=0).all()
     model = shape_model(points, dataset.schema) if complete else None

@@ -12,7 +12,7 @@ from facewire_edge.schema import LandmarkSchema
 from numpy.typing import NDArray
 
 from facewire_train.image_facts import HASH_BITS, ImageFacts
-from facewire_train.labels import Sample, labelled_points
+from facewire_train.labels import Sample, is_placed, labelled_points
 from facewire_train.shape_model import MOST_FACES, swapped
 from facewire_train.shapes import mean_shape
 
@@ -85,7 +85,7 @@ def _root(parent: list[int], i: int) -> int:
 
 def _sizes(samples: Sequence[Sample], facts: Mapping[Path, ImageFacts]) -> dict[str, Any]:
     """Give smallest, median and largest side of images and faces."""
-    boxes = [Box.around(s.points) if labelled_points(s.points).sum() > 1 else s.box for s in samples]
+    boxes = [Box.around(s.points) if is_placed(s.points) else s.box for s in samples]
     sides: dict[str, list[float]] = {
         "image_px": [min(f.width, f.height) for f in facts.values()],
         "face_px": [max(b.width, b.height) for b in boxes],

@@ -180,3 +180,8 @@ def box_array(values: Any, where: str) -> Box:
 def labelled_points(points: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Say of each point (..., 2) whether it is labelled."""
     return np.asarray(np.isfinite(points).all(axis=-1), dtype=np.bool_)
+
+
+def is_placed(points: NDArray[np.float32]) -> bool:
+    """Say whether labels (N, 2) tell where a face is and how large: at least two are there."""
+    return int(labelled_points(points).sum()) > 1

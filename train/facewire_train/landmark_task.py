@@ -20,7 +20,7 @@ from facewire_train.datasets import Dataset, Sample
 from facewire_train.evaluate import evaluate_landmarks, keras_runner, summary, to_network
 from facewire_train.fit import Task
 from facewire_train.five_points import mean_points5
-from facewire_train.labels import group_by_image
+from facewire_train.labels import group_by_image, is_placed
 from facewire_train.landmark_losses import losses_of, outputs_of, weights_of
 from facewire_train.model import landmark_model
 from facewire_train.off_face import OffFace
@@ -106,7 +106,7 @@ def landmark_task(config: TrainConfig, datasets: Sequence[Dataset]) -> Task:
     schema = _schema(config, datasets)
     rows = rows_for(schema, datasets)
     own = [d for d in datasets if d.schema.names == schema.names]
-    shapes = [s.points for d in own for s in d.split("train") if _usable(s.points)]
+    shapes = [s.points for d in own for s in d.split("train") if is_placed(s.points)]
     if not shapes:
         raise DataError("no labelled face in the training split; check `split` and `points` in faces.jsonl")
     mean = mean_shape(shapes, schema, MARGIN)
@@ -137,7 +137,7 @@ def _faces(config: TrainConfig, datasets: Sequence[Dataset], rows: Rows, plan: C
     for dataset in datasets:
         for sample in dataset.split("train"):
             labels = rows.labels(sample, dataset.schema) - config.data.offsets.get(dataset.name, 0.0)
-            if _usable(labels) and not sample.ignore:
+            if is_placed(labels) and not sample.ignore:
                 labelled.append((sample, labels))
                 shares.append(config.data.shares.get(dataset.name, 1.0))
                 certainty.append(rows.certainty(sample, dataset.schema))
@@ -164,10 +164,6 @@ def _held_back(samples: Sequence[Sample], schema: LandmarkSchema) -> list[Sample
     """Give the faces to validate on: those labelled in full, or, where a set has none, with both eye corners."""
     complete = [s for s in samples if np.isfinite(s.points).all()]
     return complete or [s for s in samples if np.isfinite(s.points[list(schema.eye_corners)]).all()]
-
-
-def _usable(points: NDArray[np.float32]) -> bool:
-    return int(np.isfinite(points).all(axis=1).sum()) > 1
 
 
 def _schema(config: TrainConfig, datasets: Sequence[Dataset]) -> LandmarkSchema:

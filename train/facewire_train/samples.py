@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from facewire_train.datasets import Sample
 from facewire_train.images import read_image
-from facewire_train.labels import labelled_points
+from facewire_train.labels import is_placed, labelled_points
 
 # Around a crop of side 1 an augmented crop reaches (rotation by 45 degrees, 20 % larger) at most sqrt(2) * 1.2.
 REGION_MARGIN = 1.7
@@ -78,7 +78,7 @@ def thinned(region: Region, certainty: NDArray[np.float32] | None, rng: np.rando
 def _upright(labels: NDArray[np.float32], plan: CropPlan) -> CropTransform:
     """Crop around the tight box; where the model's own points are missing, turn the canonical crop upright."""
     own = labels[: plan.n]
-    if labelled_points(own).sum() > 1:
+    if is_placed(own):
         return crop_of_box(own, plan.mean[: plan.n], plan.size, plan.margin)
     return replace(CropTransform.from_landmarks(labels, plan.mean, plan.size), angle_rad=0.0)
 
