@@ -130,9 +130,9 @@ def _fill_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--max-spread",
         type=float,
-        default=0.03,
+        default=0.3,
         metavar="FRACTION",
-        help="of the crop: a point of which the model is less sure stays unlabelled (default: 0.03)",
+        help="of the crop: a point of which the model is less sure stays unlabelled (default: 0.3)",
     )
 
 
