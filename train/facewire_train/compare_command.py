@@ -96,7 +96,7 @@ def comparison_page(runs: Sequence[Run]) -> str:
     drawn = []
     for name in names:
         lines = {r.name: _line(r, name) for r in runs if any(name in row for row in r.history)}
-        scale = "log" if "loss" in name else "linear"
+        scale = "symlog" if "loss" in name else "linear"  # the uncertainty's loss falls below 0
         drawn.append(curves(lines, name, "epoch", name, yscale=scale))
     return page(
         "Runs",
