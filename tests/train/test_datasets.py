@@ -13,6 +13,13 @@ HEADER = 'format = 1\nname = "mine"\nschema = "{schema}"\nterms = "free"\n'
 FIVE = [[10, 10], [20, 10], [15, 15], [11, 20], [19, 20]]
 
 
+def test_files_that_begin_with_a_byte_order_mark_are_read(tmp_path: Path) -> None:
+    folder = write_native(tmp_path / "d", [{"box": [5, 5, 25, 25], "points": FIVE}])
+    for name in ("dataset.toml", "faces.jsonl"):
+        (folder / name).write_text((folder / name).read_text(), encoding="utf-8-sig")
+    assert len(read_dataset(folder).samples) == 1
+
+
 def write_native(folder: Path, faces: list[dict[str, object]], schema: str = "points5", **entry: object) -> Path:
     folder.mkdir(exist_ok=True)
     (folder / "a.jpg").write_bytes(b"looked at only when it is read")
@@ -67,6 +74,8 @@ def test_face_without_a_box_gets_the_tight_box_of_its_points(tmp_path: Path) -> 
         ({"box": [5, 5, 25, 25], "points": FIVE, "visibility": "vvvvx"}, {}, "letters of v, o, s"),
         ({"box": [5, 5, 25, 25], "points": FIVE}, {"split": "dev"}, "split 'dev'"),
         ({"box": [5, 5, 25, 25], "points": FIVE}, {"image": "b.jpg"}, "no image"),
+        ({"box": [5, 5, 25, 25], "points": FIVE}, {"image": "../d/a.jpg"}, "leaves the folder"),
+        ({"box": [5, 5, 25, 25], "points": FIVE}, {"image": "/a.jpg"}, "leaves the folder"),
         ({"points": None}, {}, "needs a box or points"),
         ({"box": [5, 5, 25, 25], "points": [["a", "b"], *FIVE[1:]]}, {}, "native format"),
     ],

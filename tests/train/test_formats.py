@@ -1,4 +1,5 @@
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -100,6 +101,28 @@ def test_coco_keypoints_in_another_order_are_taken_by_name(tmp_path: Path) -> No
     file.write_text(json.dumps(values))
     sample = read_labels(tmp_path).split("train")[1]
     assert sample.points.tolist() == [[48, 80], [64, 42], [32, 40]]
+
+
+def test_coco_files_written_on_windows_are_read_and_a_file_that_is_none_is_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = len(read_labels(write_coco(tmp_path)).samples)
+    file = tmp_path / "annotations" / "person_keypoints_train.json"
+    text = file.read_text()
+    file.write_text(text, encoding="utf-8-sig")
+    assert len(read_labels(tmp_path).samples) == whole
+    assert not caplog.records
+    file.write_text("")
+    assert len(read_labels(tmp_path).samples) < whole
+    assert "person_keypoints_train.json is no COCO file" in caplog.text
+
+
+def test_image_whose_name_is_no_utf8_is_read(tmp_path: Path) -> None:
+    folder = write_pts(tmp_path)
+    for file in sorted(folder.rglob("*.*")):
+        if file.suffix in (".pts", ".png", ".jpg"):
+            file.rename(file.with_name(os.fsdecode(b"j\xfc") + file.name))
+    assert read_labels(folder).samples[0].subject
 
 
 def test_pts_with_a_schema_beside_them_may_have_any_count(tmp_path: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,11 +25,14 @@ from facewire_train.labels import (
     accepted,
     box_array,
     digest_of,
+    image_name,
     is_placed,
     labelled_points,
     own_schema,
     read_label_text,
 )
+
+log = logging.getLogger(__name__)
 
 IMAGE_FOLDERS = ("", "images", "img", "train", "val", "test", "images/default", "images/train", "images/val")
 LABELLED, VISIBLE = 1, 2  # the third number of a keypoint; 0 is not labelled
@@ -50,7 +55,7 @@ def is_coco(file: Path) -> bool:
     """Say whether a file begins like COCO keypoints and names annotations."""
     with file.open("rb") as text:
         head = text.read(1 << 16)
-        if head.lstrip()[:1] != b"{":
+        if head.removeprefix(BOM_UTF8).lstrip()[:1] != b"{":
             return False
         return any(b'"annotations"' in part for part in (head, *iter(lambda: text.read(1 << 20), b"")))
 
@@ -64,7 +69,11 @@ def read_coco(path: Path, refuse: Refuse) -> Dataset:
         DataError: there is no file, no schema, or a file is not COCO.
 
     """
-    files = sorted(f for folder in (path, path / "annotations") for f in folder.glob("*.json") if is_coco(f))
+    found = sorted(f for folder in (path, path / "annotations") for f in folder.glob("*.json"))
+    files = [file for file in found if is_coco(file)]
+    for file in found:
+        if file not in files:
+            log.warning("%s is no COCO file (it names no annotations) and is left out", file)
     if not files:
         raise DataError(f"{path} holds no .json with annotations (COCO keypoints)")
     parsed = [_open(file, path) for file in files]
@@ -162,9 +171,7 @@ def _box(values: Any, points: NDArray[np.float32], where: str) -> Box:
 
 
 def _image(name: str, shared: _File, where: str) -> Path:
-    relative = PurePosixPath(name.replace("\\", "/"))
-    if relative.is_absolute() or ".." in relative.parts:
-        raise DataError(f"{where}: image {name} leaves the folder; expected a name below {shared.folder}")
+    relative = image_name(name, where)
     for folder in IMAGE_FOLDERS:
         if (shared.folder / folder / relative).is_file():
             return shared.folder / folder / relative

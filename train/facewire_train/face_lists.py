@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 from facewire_edge.errors import DataError
@@ -22,6 +22,7 @@ from facewire_train.labels import (
     accepted,
     box_array,
     digest_of,
+    image_name,
     read_label_text,
 )
 
@@ -145,9 +146,7 @@ def _sample(
 
 def _image(line: _Line, folder: Path) -> Path:
     """Find a line's image beside its list, or in the folders where the sets keep them."""
-    name = PurePosixPath(line.fields[-1].replace("\\", "/"))  # MTFL's lists were written on Windows
-    if name.is_absolute() or ".." in name.parts:
-        raise DataError(f"{line.where}: image {name} leaves the folder; expected a name below {folder}")
+    name = image_name(line.fields[-1], line.where)
     for base in dict.fromkeys((line.list_.parent, folder)):
         for images in IMAGE_FOLDERS:
             if (base / images / name).is_file():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 import numpy as np
@@ -85,7 +85,8 @@ def _without_filled(sample: Sample) -> Sample:
 
 
 def _is_validation(subject: str) -> bool:
-    return int(hashlib.sha256(subject.encode()).hexdigest()[:8], 16) % 100 < VALIDATION_PERCENT
+    name = subject.encode(errors="surrogateescape")  # a file's name may be no UTF-8
+    return int(hashlib.sha256(name).hexdigest()[:8], 16) % 100 < VALIDATION_PERCENT
 
 
 def refuse_all(error: DataError) -> None:
@@ -141,6 +142,19 @@ def read_label_text(path: Path) -> str:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is no text: {error}") from error
+
+
+def image_name(name: str, where: str) -> PurePosixPath:
+    """Give an image's name as it is below its folder, whichever way its slashes lean.
+
+    Raises:
+        DataError: it leaves the folder.
+
+    """
+    relative = PurePosixPath(name.replace("\\", "/"))
+    if relative.is_absolute() or ".." in relative.parts:
+        raise DataError(f"{where}: image {name} leaves the folder; expected a name below it")
+    return relative
 
 
 def point_array(values: Any, n: int, where: str) -> NDArray[np.float32]:

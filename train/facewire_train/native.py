@@ -23,6 +23,7 @@ from facewire_train.labels import (
     Sample,
     accepted,
     box_array,
+    image_name,
     labelled_points,
     point_array,
 )
@@ -41,7 +42,7 @@ def read_native(path: Path, refuse: Refuse) -> Dataset:
     schema = _find_schema(str(header["schema"]), path)
     labels = path / LABEL_FILE
     try:
-        text = labels.read_text()
+        text = labels.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"cannot read {labels}: {error}") from error
     lines = [(line, f"{labels}:{number}") for number, line in enumerate(text.splitlines(), 1) if line.strip()]
@@ -56,7 +57,7 @@ def read_native(path: Path, refuse: Refuse) -> Dataset:
 
 def _read_header(path: Path) -> dict[str, Any]:
     try:
-        header = tomllib.loads(path.read_text())
+        header = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -80,7 +81,7 @@ def _read_line(path: Path, line: str, schema: LandmarkSchema, source: str, where
     """Read one image's faces; a face without points (``null``) keeps its box."""
     try:
         entry = json.loads(line)
-        image = path / entry["image"]
+        image = path / image_name(str(entry["image"]), where)
         if not image.is_file():
             raise DataError(f"{where}: no image {image}")
         split = str(entry.get("split", "train"))
