@@ -196,6 +196,17 @@ def test_format_that_the_folder_does_not_have_is_refused(tmp_path: Path) -> None
             read_dataset(Path(f"{folder}:{name}"))
 
 
+def test_one_short_line_does_not_turn_the_others_into_another_style(tmp_path: Path) -> None:
+    folder = write_mtfl(tmp_path)
+    whole = {s.image: s.points.tolist() for s in read_labels(folder).samples}
+    _spoil("training.txt", lambda t: "\n".join([t.splitlines()[0].rsplit(" ", 2)[0], *t.splitlines()[1:]]))(folder)
+    refused: list[DataError] = []
+    kept = read_labels(folder, refused.append).samples
+    assert [("training.txt:1: 12 numbers" in str(error)) for error in refused] == [True]
+    assert len(kept) == len(whole) - 1
+    assert all(whole[s.image] == s.points.tolist() for s in kept)
+
+
 def test_broken_labels_can_be_left_out(tmp_path: Path) -> None:
     folder = write_mtfl(tmp_path)
     _spoil("training.txt", lambda t: t.replace(" ", " 7 ", 1))(folder)

@@ -91,9 +91,10 @@ def _lines(file: Path) -> list[_Line]:
 
 
 def _has_attributes(lines: Sequence[_Line]) -> bool:
-    """Say whether a list of 14 numbers a line ends in attributes rather than in a point."""
+    """Say whether most lines of a list, 14 numbers each, end in attributes rather than in a point."""
     ends = [line.fields[-len(MTFL_ATTRIBUTES) :] for line in lines]
-    return all(value.isdigit() and 1 <= int(value) <= MTFL_ATTRIBUTE_MAX for end in ends for value in end)
+    like = [all(value.isdigit() and 1 <= int(value) <= MTFL_ATTRIBUTE_MAX for value in end) for end in ends]
+    return 2 * sum(like) > len(like)
 
 
 def _wflw_face(line: _Line, folder: Path) -> Sample:
