@@ -101,7 +101,6 @@ class Tracker:
         self._next_id = 0
         self._time_ns = 0
         self._thumbnail, self._brightness = np.zeros((0, 0), np.int16), 0
-        self._since_detection = 0
         self._search_next()  # the first frame
 
     def __call__(self, frame: Frame) -> tuple[tuple[Face, ...], dict[str, float]]:

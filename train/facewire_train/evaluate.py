@@ -132,17 +132,17 @@ def predict(
     """
     assert card.schema is not None
     points = np.full((len(samples), card.schema.n, 2), np.nan, np.float32)
-    expected, told = np.full(points.shape[:2], np.nan, np.float32), False
+    expected = np.full(points.shape[:2], np.nan, np.float32)
     todo = [(i, c) for i, c in enumerate(crops) if c is not None]
     for start in range(0, len(todo), BATCH):
         part = todo[start : start + BATCH]
         outputs = run(np.stack([crop.warp(read_image(samples[i].image)) for i, crop in part]))
         for row, (i, crop) in enumerate(part):
             points[i] = crop.from_units(decode_landmarks(outputs["landmarks"][row], card))
-            if told := "uncertainty" in outputs:
+            if "uncertainty" in outputs:
                 last = outputs["uncertainty"][row][-card.schema.n :]  # while training, the landmarks stand before it
                 expected[i] = decode_uncertainty(last, crop)
-    return points, expected if told else None
+    return points, None if np.isnan(expected).all() else expected
 
 
 def evaluate_landmarks(

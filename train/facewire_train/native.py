@@ -26,6 +26,7 @@ from facewire_train.labels import (
     image_name,
     labelled_points,
     point_array,
+    read_label_text,
 )
 
 FORMAT = 1
@@ -41,10 +42,7 @@ def read_native(path: Path, refuse: Refuse) -> Dataset:
     header = _read_header(path / HEADER_FILE)
     schema = _find_schema(str(header["schema"]), path)
     labels = path / LABEL_FILE
-    try:
-        text = labels.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read {labels}: {error}") from error
+    text = read_label_text(labels)
     lines = [(line, f"{labels}:{number}") for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     name = str(header["name"])
     found = accepted(lines, lambda pair: _read_line(path, pair[0], schema, name, pair[1]), refuse)
@@ -57,10 +55,8 @@ def read_native(path: Path, refuse: Refuse) -> Dataset:
 
 def _read_header(path: Path) -> dict[str, Any]:
     try:
-        header = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        header = tomllib.loads(read_label_text(path))
+    except tomllib.TOMLDecodeError as error:
         raise DataError(f"{path} is no TOML: {error}") from error
     if header.get("format") != FORMAT:
         raise DataError(f"{path}: format {header.get('format')!r}, expected {FORMAT}")
