@@ -7,16 +7,18 @@ import keras
 import numpy as np
 import pytest
 from facewire_edge.errors import DataError, ModelError, UsageError
+from facewire_edge.facebox import MEAN_POINTS5
 from facewire_edge.settings import to_toml
 from facewire_train.checkpoint import load_checkpoint
 from facewire_train.config import LANDMARK_LOSSES, DataConfig, DetectorConfig, ModelConfig, TrainConfig, load_config
 from facewire_train.datasets import Dataset, read_dataset
-from facewire_train.detector_task import detector_task
+from facewire_train.detector_task import detector_task, group_of
 from facewire_train.evaluate import evaluate_landmarks, keras_runner, summary
 from facewire_train.fit import Task, base_record, compiled, fingerprint, fit, prefetched, read_record, run_folder
 from facewire_train.fold import folded
 from facewire_train.landmark_task import draw, landmark_task
-from facewire_train.model import landmark_model
+from facewire_train.model import detector_model, landmark_model
+from facewire_train.scenes import Scene
 from facewire_train.train_command import initialised
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras 3.15, NumPy 2
@@ -247,7 +249,7 @@ def test_a_new_last_layer_starts_at_the_mean_shape(tmp_path: Path, faces: Path, 
 
 
 def test_detector_trains_and_evaluates(tmp_path: Path, faces: Path, config: TrainConfig) -> None:
-    detector = DetectorConfig(channels=8)
+    detector = DetectorConfig(channels=8, points_channels=(0, 12, 16))
     blocks = ((8, 2), (8, 2), (12, 2), (12, 2))
     config = replace(config, kind="detector", model=ModelConfig(64, 64, 4, blocks), detector=detector)
     config = replace(config, fit=replace(config.fit, epochs=2, batch=2, steps_per_epoch=2))
@@ -257,6 +259,35 @@ def test_detector_trains_and_evaluates(tmp_path: Path, faces: Path, config: Trai
     assert load_checkpoint(tmp_path / "run" / "model.keras").card.detector is not None
     with pytest.raises(UsageError, match="ibug68"):
         load_config(_written(tmp_path / "bad.toml", to_toml(config).replace('"detector"', '"ibug68"')))
+
+
+def test_five_points_may_have_blocks_of_their_own(config: TrainConfig) -> None:
+    model = replace(config.model, width=64, height=64, blocks=((8, 2), (8, 2), (12, 2), (12, 2)))
+    shared = detector_model(model, DetectorConfig(channels=8), normed=False)
+    own = detector_model(model, DetectorConfig(channels=8, points_channels=(0, 12, 16)), normed=False)
+    assert {n: t.shape for n, t in own.output.items()} == {n: t.shape for n, t in shared.output.items()}
+    assert [own.get_layer(f"points{s}").kernel.shape[2] for s in (8, 16, 32)] == [8, 12, 16]
+    assert [own.get_layer(f"boxes{s}").kernel.shape[2] for s in (8, 16, 32)] == [8, 8, 8]
+
+
+def test_a_detector_draws_hard_faces_more_often() -> None:
+    usual, turned = MEAN_POINTS5 * 100, MEAN_POINTS5 * 100 + np.array([[20, 0]] * 3 + [[0, 0]] * 2, np.float32)
+    even = group_of([scene(p) for p in (usual, usual + 1, usual, turned)], 1.0, 0.0)
+    uneven = group_of([scene(p) for p in (usual, usual + 1, usual, turned)], 1.0, 1.0)
+    assert even.chances == pytest.approx([0.25] * 4)
+    assert uneven.chances[3] > 2 * uneven.chances[0]
+    assert uneven.chances.sum() == pytest.approx(1)
+
+
+def test_faces_without_five_points_are_drawn_as_usual() -> None:
+    nobody = replace(scene(MEAN_POINTS5), points=np.zeros((0, 5, 2), np.float32), wanted=np.zeros(0, bool))
+    unknown = scene(np.full((5, 2), np.nan, np.float32))
+    assert group_of([nobody, unknown], 1.0, 1.0).chances == pytest.approx([0.5, 0.5])
+
+
+def scene(five: np.ndarray) -> Scene:
+    box = np.array([[0, 0, 100, 120]], np.float32)
+    return Scene(np.zeros((120, 100, 3), np.uint8), box, five[None].astype(np.float32), np.ones(1, bool), True)
 
 
 def _written(path: Path, text: str) -> Path:
@@ -272,6 +303,7 @@ def _written(path: Path, text: str) -> Path:
         ('name = "x"\n[fit]\nepochs = "three"', "expected int"),
         ('name = "x"', "model.blocks is empty"),
         ('name = "x"\n[model]\nblocks = [[3]]', "pairs"),
+        ('name = "x"\n[model]\nblocks = [[8, 2]]\n[detector]\npoints_channels = [8]', "a number for each stride"),
         ("name = ", "is no TOML"),
     ],
 )

@@ -82,6 +82,7 @@ class DetectorConfig:
     reference_px: tuple[float, ...] = (20.0, 48.0, 112.0)
     channels: int = 48  # of the heads
     head_blocks: int = 1  # separable blocks of each head
+    points_channels: tuple[int, ...] = ()  # of the five points' own blocks, for each stride; 0 or empty: none
     box_weight: float = 2.0
     points_weight: float = 1.0
     min_score: float = 0.5  # the threshold that the card recommends
@@ -143,6 +144,11 @@ def load_config(path: Path) -> TrainConfig:
         ),
         (config.fit.validate_every > 0, "fit.validate_every must be positive"),
         (0 <= config.model.min_presence < 1, f"model.min_presence must be in [0, 1), got {config.model.min_presence}"),
+        (
+            len(config.detector.points_channels) in (0, len(config.detector.strides)),
+            f"detector.points_channels needs a number for each stride {list(config.detector.strides)}, got "
+            f"{list(config.detector.points_channels)}",
+        ),
         (0 <= config.data.negatives < 1, f"data.negatives must be in [0, 1), got {config.data.negatives}"),
     )
     for holds, message in checks:

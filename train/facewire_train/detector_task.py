@@ -11,12 +11,16 @@ import numpy as np
 from facewire_edge.card import DetectorSpec, InputSpec, ModelCard, OutputSpec
 from facewire_edge.detect import cell_grid
 from facewire_edge.errors import DataError
+from facewire_edge.facebox import MEAN_POINTS5
+from facewire_edge.geometry import CropTransform
 from numpy.typing import NDArray
 
 from facewire_train.config import TrainConfig
 from facewire_train.datasets import Dataset, Sample
 from facewire_train.evaluate import evaluate_detector, keras_runner, to_network
 from facewire_train.fit import Task
+from facewire_train.hardness import hardness
+from facewire_train.labels import is_placed
 from facewire_train.landmark_task import terms_of
 from facewire_train.losses import focal, smooth_l1
 from facewire_train.model import detector_model
@@ -31,10 +35,11 @@ VALIDATION_FACES = 300
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Group:
-    """Hold a set's images and how often the set is drawn."""
+    """Hold a set's images, how often the set is drawn, and each image of it."""
 
     scenes: Sequence[Scene]
     share: float
+    chances: NDArray[np.float64]  # (scenes,), sum 1
 
 
 class DetectorEpoch:
@@ -58,9 +63,9 @@ class DetectorEpoch:
     def _sample(self, index: int) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.float32]]]:
         """Take a set, then an image: the small complete sets teach the background, the large ones the faces."""
         rng = np.random.default_rng([self._config.seed, self._epoch, index])
-        scenes = self._groups[int(rng.choice(len(self._groups), p=self._chances))].scenes
-        size = self._config.model
-        picture = compose(scenes, int(rng.integers(len(scenes))), size.width, size.height, self._config.augment, rng)
+        group = self._groups[int(rng.choice(len(self._groups), p=self._chances))]
+        first, size = int(rng.choice(len(group.scenes), p=group.chances)), self._config.model
+        picture = compose(group.scenes, first, size.width, size.height, self._config.augment, rng)
         return picture.image, encode(picture, self._grid)
 
 
@@ -77,7 +82,7 @@ def detector_task(config: TrainConfig, datasets: Sequence[Dataset]) -> Task:
     shares = config.data.shares
     teacher = Teacher() if config.data.teacher else None
     sets = [d for d in datasets if d.split("train")]
-    groups = [Group(load_scenes(d.split("train"), teacher), shares.get(d.name, 1.0)) for d in sets]
+    groups = [group_of(load_scenes(d.split("train"), teacher), shares.get(d.name, 1.0), config.data.hard) for d in sets]
     if not groups:
         raise DataError("no face in the training split; check `split` and `faces` in faces.jsonl")
     held_back = _spread([s for d in datasets if d.name != "wider" for s in d.split("val")])
@@ -89,6 +94,22 @@ def detector_task(config: TrainConfig, datasets: Sequence[Dataset]) -> Task:
         validate=lambda model: _validate(model, card, held_back),
         card=card,
     )
+
+
+def group_of(scenes: Sequence[Scene], share: float, exponent: float) -> Group:
+    """Let an image be drawn the more often the harder its wanted faces are."""
+    faces = [scene.points[scene.wanted] for scene in scenes]
+    hard = hardness(np.concatenate([_residuals(points) for points in faces])) ** exponent
+    chances = np.array([h.mean() if len(h) else 1.0 for h in np.split(hard, np.cumsum([len(f) for f in faces])[:-1])])
+    return Group(scenes, share, chances / chances.sum())
+
+
+def _residuals(points: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Give what is between faces' five points (M, 5, 2) and the mean's, in crop units; NaN where they are not known."""
+    rows = [
+        CropTransform.from_points5(five, MEAN_POINTS5, 1).to_units(five) if is_placed(five) else five for five in points
+    ]
+    return np.asarray(rows, np.float32).reshape(-1, 5, 2) - MEAN_POINTS5
 
 
 def _network(config: TrainConfig, normed: bool) -> keras.Model:

@@ -20,6 +20,7 @@ from facewire_train.datasets import Dataset, Sample
 from facewire_train.evaluate import evaluate_landmarks, keras_runner, summary, to_network
 from facewire_train.fit import Task
 from facewire_train.five_points import mean_points5
+from facewire_train.hardness import hardness
 from facewire_train.labels import group_by_image, is_placed
 from facewire_train.landmark_losses import losses_of, outputs_of, weights_of
 from facewire_train.model import landmark_model
@@ -144,20 +145,10 @@ def _faces(config: TrainConfig, datasets: Sequence[Dataset], rows: Rows, plan: C
     regions, crops = load_regions(labelled, plan, off_face)
     own = np.stack([r.levelled.to_units(r.points)[: plan.n] for r in regions])
     rare = rarity(own, opening_maps(rows.schemas[0]))
-    chances = np.array(shares) * _hardness(own, plan) ** config.data.hard * rare**config.data.expression
+    chances = np.array(shares) * hardness(own - plan.mean[: plan.n]) ** config.data.hard * rare**config.data.expression
     weights = rows.weights(config.loss.foreign)
     uncertain = {i: known for i, known in enumerate(certainty) if known is not None}
     return Faces(regions, chances / chances.sum(), sum(shares), crops, rows, weights, plan, uncertain)
-
-
-def _hardness(points: NDArray[np.float32], plan: CropPlan) -> NDArray[np.float64]:
-    """Give each face's distance from the mean shape (pose, expression, form) against the usual, within [0.5, 4]."""
-    residuals = points - plan.mean[: plan.n]
-    own = np.isfinite(residuals).any(axis=(1, 2))
-    distances = np.ones(len(points))
-    distances[own] = [np.sqrt(np.nanmean(r * r)) for r in residuals[own]]
-    distances[own] /= max(float(np.median(distances[own])), 1e-9)
-    return np.clip(distances, 0.5, 4.0)
 
 
 def _held_back(samples: Sequence[Sample], schema: LandmarkSchema) -> list[Sample]:

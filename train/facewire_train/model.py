@@ -105,13 +105,15 @@ def detector_model(config: ModelConfig, detector: DetectorConfig, normed: bool =
     """Build the one-shot detector: (B, H, W, 3) in [-1, 1] -> scores (B, K, 1) logits, boxes (B, K, 4), points
     (B, K, 10), coded as :class:`facewire_edge.card.DetectorSpec` says.
 
-    Each level sees the coarser one, doubled and added. Source: FPN (arXiv 1612.03144); layout after YuNet.
+    Each level sees the coarser one, doubled and added. The five points may have blocks of their own behind the head's.
+    Source: FPN (arXiv 1612.03144); layout after YuNet.
     """  # noqa: D205
     inputs, maps = _trunk(config, normed)
     by_stride = {config.height // m.shape[1]: m for m in maps}  # the last map of each stride
     parts: dict[str, list[Any]] = {"scores": [], "boxes": [], "points": []}
     above = None
-    for stride in reversed(detector.strides):
+    points_channels = detector.points_channels or (0,) * len(detector.strides)
+    for stride, points_width in zip(reversed(detector.strides), reversed(points_channels), strict=True):
         x = _conv(by_stride[stride], detector.channels, f"lateral{stride}", normed)
         if above is not None:
             x = layers.Add(name=f"merge{stride}")([x, _doubled(above, f"up{stride}")])
@@ -119,8 +121,11 @@ def detector_model(config: ModelConfig, detector: DetectorConfig, normed: bool =
         x = separable(x, detector.channels, 1, f"head{stride}", normed, skip=False)
         for number in range(1, detector.head_blocks):
             x = separable(x, detector.channels, 1, f"head{stride}_{number}", normed)
-        for name, width in (("scores", 1), ("boxes", 4), ("points", 10)):
-            parts[name].insert(0, _rows(x, name, width, stride))
+        y = x
+        for number in range(detector.head_blocks if points_width else 0):
+            y = separable(y, points_width, 1, f"five{stride}_{number}", normed)
+        for name, source, width in (("scores", x, 1), ("boxes", x, 4), ("points", y, 10)):
+            parts[name].insert(0, _rows(source, name, width, stride))
     return keras.Model(inputs, {name: layers.Concatenate(axis=1, name=name)(p) for name, p in parts.items()})
 
 
