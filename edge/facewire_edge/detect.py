@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -20,11 +21,12 @@ MAX_CANDIDATES = 400  # before suppression; a crowd picture of WIDER has up to 3
 # fast as one averaging by a factor that is not whole. Halved from 2 on, the detector finds less: AP 0.540 on 611 images
 # of WIDER, from 1.5 on 0.547, averaged at once 0.545 (2026-11-21).
 HALVE_FROM = 1.5
+FAINT = 0.5  # of the threshold is enough for a detection that the landmark model is asked about
 LOG_SIZE_LIMIT = 3.0  # exp(3) = 20 reference sizes: no face is larger, and exp must not overflow
 
 
 class FaceDetector(Protocol):
-    """Find faces in a frame (H, W, 3) uint8 RGB, best first."""
+    """Find faces in a frame (H, W, 3) uint8 RGB, best first; the last may be faint."""
 
     device: str  # what it runs on: cpu, or an Edge TPU
 
@@ -33,21 +35,26 @@ class FaceDetector(Protocol):
 
 
 class Int8Detector:
-    """Run our own detector: letterbox, infer, decode, suppress."""
+    """Run our own detector: letterbox, infer, decode, suppress.
 
-    def __init__(self, model: Model, min_score: float | None = None) -> None:
+    With ``faint`` it also gives detections from half of its threshold on, marked as such.
+    """
+
+    def __init__(self, model: Model, min_score: float | None = None, *, faint: bool = False) -> None:
         card = model.card
         assert card.detector is not None  # by its kind
         self.card = card
         self.min_score = card.min_score if min_score is None else min_score
         self.device = model.device
+        self._lowest = self.min_score * (FAINT if faint else 1.0)
         self._model = model
         self._grid = cell_grid(card.detector, card.input.width, card.input.height)
 
     def __call__(self, image: Image) -> list[Detection]:
         """Give the detections in frame pixels, best first."""
         letter, scale = letterbox(image, self.card.input.width, self.card.input.height)
-        return detections_of(self._model.run(letter), self._grid, self.min_score, scale)
+        found = detections_of(self._model.run(letter), self._grid, self._lowest, scale)
+        return [replace(d, faint=True) if d.score < self.min_score else d for d in found]
 
 
 def detections_of(

@@ -11,7 +11,9 @@ from facewire_edge.interpreter import load_model
 SSD_MARK = "_postprocess"  # Coral's name for models whose last operation decodes and suppresses
 
 
-def open_detector(path: Path, min_score: float | None = None, threads: int = 1, device: str = CPU) -> FaceDetector:
+def open_detector(
+    path: Path, min_score: float | None = None, threads: int = 1, device: str = CPU, *, faint: bool = False
+) -> FaceDetector:
     """Open ours (``.tflite`` with a card), a YuNet (``.onnx``) or a Coral SSD (``*_postprocess*.tflite``).
 
     Args:
@@ -19,6 +21,7 @@ def open_detector(path: Path, min_score: float | None = None, threads: int = 1, 
         min_score: threshold; None for what the card, or the kind of model, recommends.
         threads: of the runtime.
         device: cpu, or the Edge TPU to use; see :func:`facewire_edge.interpreter.load_model`.
+        faint: let ours also give what is below its threshold; see :class:`facewire_edge.detect.Int8Detector`.
 
     Raises:
         ModelError: the file is missing, foreign or cannot be run.
@@ -33,4 +36,4 @@ def open_detector(path: Path, min_score: float | None = None, threads: int = 1, 
         from facewire_edge.ssd import SsdDetector
 
         return SsdDetector(path, min_score, threads, device)
-    return Int8Detector(load_model(path, "detector", threads, device), min_score)
+    return Int8Detector(load_model(path, "detector", threads, device), min_score, faint=faint)

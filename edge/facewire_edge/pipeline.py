@@ -84,7 +84,7 @@ def run(config: EdgeConfig) -> Stats:
 
 def open_tracker(config: EdgeConfig) -> tuple[Tracker, Origin]:
     """Load both models and build what turns frames into faces."""
-    detector, landmarks = load_models(config)
+    detector, landmarks = load_models(config, faint=True)
     presence = landmarks.card.min_presence if config.min_presence is None else config.min_presence
     if config.uncertainty:
         require_uncertainty(landmarks.card, config.model)
@@ -95,21 +95,22 @@ def open_tracker(config: EdgeConfig) -> tuple[Tracker, Origin]:
     return Tracker(detector, landmarks, settings), origin
 
 
-def load_models(config: EdgeConfig) -> tuple[FaceDetector, LandmarkModel]:
-    """Load detector and landmark model onto the device, or onto the CPU where the device is missing.
+def load_models(config: EdgeConfig, *, faint: bool = False) -> tuple[FaceDetector, LandmarkModel]:
+    """Load detector, with faint detections or without, and landmark model onto the device, or onto the CPU where the
+    device is missing.
 
     Raises:
         HardwareError: it is missing and required.
         ModelError: a model cannot be run there.
 
-    """
+    """  # noqa: D205
     try:
-        models = _load_models(config, config.device)
+        models = _load_models(config, config.device, faint)
     except HardwareError as error:
         if config.device_required:
             raise
         log.warning("%s; the models run on the CPU", error)
-        return _load_models(config, CPU)
+        return _load_models(config, CPU, faint)
     devices = {config.detector: models[0].device, config.model: models[1].device}
     on_cpu = [path for path, device in devices.items() if device != config.device]
     if config.device_required and on_cpu:
@@ -118,8 +119,8 @@ def load_models(config: EdgeConfig) -> tuple[FaceDetector, LandmarkModel]:
     return models
 
 
-def _load_models(config: EdgeConfig, device: str) -> tuple[FaceDetector, LandmarkModel]:
-    detector = open_detector(Path(config.detector), config.min_score, config.threads, device)
+def _load_models(config: EdgeConfig, device: str, faint: bool) -> tuple[FaceDetector, LandmarkModel]:
+    detector = open_detector(Path(config.detector), config.min_score, config.threads, device, faint=faint)
     return detector, LandmarkModel(load_model(Path(config.model), "landmarks", config.threads, device))
 
 

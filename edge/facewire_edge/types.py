@@ -31,6 +31,7 @@ class Detection:
     box: Box  # face convention: forehead to chin, ear to ear
     score: float
     points5: Points  # (5, 2), the order of the points5 schema
+    faint: bool = False  # below the detector's threshold: a face only if the landmark model is very sure of it
 
 
 class Pose(NamedTuple):

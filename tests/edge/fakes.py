@@ -31,16 +31,16 @@ def face_of(image: Image, level: int) -> tuple[Points, Box] | None:
 class Detector:
     """Find every square; count the calls."""
 
-    def __init__(self) -> None:
+    def __init__(self, faint: bool = False) -> None:
         self.calls = 0
-        self.blind = False
+        self.blind, self.faint = False, faint
 
     def __call__(self, image: Image) -> list[Detection]:
         self.calls += 1
         if self.blind:
             return []
         found = [face_of(image, level) for level in GREY_LEVELS]
-        return [Detection(box, 0.9, points) for points, box in (f for f in found if f is not None)]
+        return [Detection(box, 0.9, points, self.faint) for points, box in (f for f in found if f is not None)]
 
 
 class Landmarks:

@@ -2,11 +2,12 @@
 
 import io
 import warnings
-from contextlib import redirect_stdout
+from contextlib import closing, redirect_stdout
 from pathlib import Path
 
 import numpy as np
 import pytest
+from facewire_edge.camera import open_camera
 from facewire_edge.config import EdgeConfig
 from facewire_edge.detect import Int8Detector
 from facewire_edge.detectors import open_detector
@@ -151,3 +152,15 @@ def test_model_with_other_outputs_is_refused(tmp_path: Path) -> None:
     (tmp_path / "landmarks_postprocess.tflite").write_bytes(shipped)
     with pytest.raises(ModelError, match="expected one uint8 picture and boxes"):
         open_detector(tmp_path / "landmarks_postprocess.tflite")
+
+
+def test_what_is_below_the_threshold_is_faint_or_not_given() -> None:
+    path = Path(EdgeConfig().detector)
+    with closing(open_camera("replay")) as camera:
+        picture = camera.read().image
+    (face,) = open_detector(path)(picture)
+    above, below = face.score - 0.01, face.score + 0.01
+    assert open_detector(path, below)(picture) == []
+    assert [d.faint for d in open_detector(path, above, faint=True)(picture)][:1] == [False]
+    (found, *_) = open_detector(path, below, faint=True)(picture)
+    assert (found.faint, found.score, found.box) == (True, face.score, face.box)

@@ -85,6 +85,25 @@ def test_a_followed_face_needs_half_the_presence_of_a_new_one() -> None:
     assert seen == [0, 1, 1, 1, 0]
 
 
+@pytest.mark.parametrize(("presence", "found"), [((0.99, 0.99), 1), ((0.97, 0.99), 0), ((0.99, 0.97), 0)])
+def test_a_faint_detection_is_a_face_if_both_looks_are_certain(presence: tuple[float, float], found: int) -> None:
+    class Wavering(fakes.Landmarks):  # type: ignore[name-defined,misc]
+        looks = 0
+
+        def __call__(self, image: np.ndarray, crop: CropTransform) -> Look:
+            self.looks += 1
+            return super().__call__(image, crop)._replace(presence=presence[self.looks - 1])
+
+    tracker = Tracker(fakes.Detector(faint=True), Wavering(), TrackSettings(min_presence=0.5))
+    assert len(tracker(Frame(fakes.picture((50, 50, 30)), 0, 0))[0]) == found
+
+
+def test_few_faint_detections_are_looked_at_in_one_search() -> None:
+    tracker = Tracker(fakes.Detector(faint=True), fakes.Landmarks(), TrackSettings())
+    picture = fakes.picture((30, 50, 20), (90, 50, 40), (160, 50, 30))
+    assert [len(tracker(Frame(picture, i, i * 33_000_000))[0]) for i in range(11)][::10] == [2, 3]
+
+
 @pytest.mark.parametrize("asked", [True, False])
 def test_uncertainty_is_told_where_it_is_asked_for(asked: bool) -> None:
     faces, _ = follow([fakes.picture((50, 50, 30))] * 2, uncertainty=asked)
@@ -149,14 +168,15 @@ def test_face_of_another_size_at_the_place_of_a_lost_one_is_a_new_one() -> None:
     assert faces[-1][0].id == 1
 
 
-def test_after_a_cut_what_the_detector_does_not_confirm_is_let_go_at_once() -> None:
+@pytest.mark.parametrize("left", ["blind", "faint"])
+def test_after_a_cut_what_the_detector_does_not_confirm_is_let_go_at_once(left: str) -> None:
     dark, bright = (np.full((100, 200, 3), level, np.uint8) for level in (10, 90))
     for image in (dark, bright):
         image[35:65, 85:115] = 250  # the landmark network goes on to see a face in both scenes
     detector = fakes.Detector()
     tracker = Tracker(detector, fakes.Landmarks(), TrackSettings(smooth=False))
     assert [len(tracker(Frame(dark, i, i * 33_000_000))[0]) for i in range(3)] == [1, 1, 1]
-    detector.blind = True
+    setattr(detector, left, True)
     assert tracker(Frame(bright, 3, 99_000_000))[0] == ()
     assert detector.calls == 2
 
