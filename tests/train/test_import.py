@@ -45,7 +45,8 @@ def test_verb_reports_doubles_leaks_and_what_it_left_out(tmp_path: Path, capsys:
     images = sorted((folder / "lfw_5590").iterdir())
     cv2.imwrite(str(images[3]), cv2.imread(str(images[0])), [cv2.IMWRITE_JPEG_QUALITY, 60])  # a test face of training
     lists = folder / "testImageList.txt"
-    text = lists.read_text().replace("Person_Of_E", "Person_Of_B")
+    images[4].rename(images[4].with_name("Person_Of_B_0002.jpg"))
+    text = lists.read_text().replace("Person_Of_E_0001", "Person_Of_B_0002")
     lists.write_text(text.replace("Person_Of_F_0001.jpg", "gone.jpg"))
     arguments = ["import", f"{folder}:mtfl", "--out", str(tmp_path / "out")]
     assert main(arguments) == 6
@@ -58,6 +59,20 @@ def test_verb_reports_doubles_leaks_and_what_it_left_out(tmp_path: Path, capsys:
     assert report["doubles_across_splits"]["count"] == 1
     assert report["people_across_splits"]["examples"] == ["Person_Of_B"]
     assert main(arguments) == 2  # there is something already
+
+
+def test_image_that_two_lists_name_for_two_splits_is_refused_and_else_stays_in_the_test(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = write_mtfl(tmp_path / "set")
+    leak = (folder / "training.txt").read_text().splitlines()[0]
+    (folder / "testing.txt").write_text((folder / "testing.txt").read_text() + leak + "\n")
+    arguments = ["import", str(folder), "--out", str(tmp_path / "out")]
+    assert main(arguments) == 6
+    assert "Person_Of_A_0001.jpg is listed in train and test" in capsys.readouterr().err.splitlines()[-1]
+    assert main([*arguments, "--skip-broken"]) == 0
+    assert json.loads(capsys.readouterr().out)["refused"]["count"] == 1
+    assert [s.split for s in read_labels(tmp_path / "out").samples if "_A_" in s.image.name] == ["test"]
 
 
 def test_image_that_cannot_be_read_ends_the_import_and_leaves_nothing(tmp_path: Path) -> None:

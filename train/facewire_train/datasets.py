@@ -19,6 +19,7 @@ from facewire_train.labels import (
     Refuse,
     Sample,
     hold_back,
+    in_one_split,
     only_labelled,
     refuse_all,
 )
@@ -70,7 +71,8 @@ def read_labels(path: Path, refuse: Refuse = refuse_all) -> Dataset:
     dataset = READERS[found](folder, refuse)
     if not dataset.samples:
         raise DataError(f"{folder} ({found}) lists no face that can be used")
-    return replace(dataset, path=path, name=dataset.name or folder.resolve().name)
+    samples = in_one_split(dataset.samples, refuse)
+    return replace(dataset, path=path, name=dataset.name or folder.resolve().name, samples=samples)
 
 
 def find_format(folder: Path) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
@@ -76,6 +76,18 @@ def hold_back(samples: Iterable[Sample]) -> tuple[Sample, ...]:
 def only_labelled(samples: Iterable[Sample]) -> tuple[Sample, ...]:
     """Take the points that a model filled in off all faces that are measured on, not trained."""
     return tuple(s if s.split == "train" or not s.filled else _without_filled(s) for s in samples)
+
+
+def in_one_split(samples: Sequence[Sample], refuse: Refuse) -> tuple[Sample, ...]:
+    """Hand images that lie in several splits to ``refuse``; whoever goes on keeps them in the last of these alone."""
+    splits = {image: {s.split for s in faces} for image, faces in group_by_image(samples).items()}
+    for image, names in splits.items():
+        if len(names) > 1:
+            listed = " and ".join(name for name in SPLITS if name in names)
+            what = f"{image} is listed in {listed}: what was trained on tests nothing; take it off one list"
+            refuse(DataError(f"{what}, or import with --skip-broken, which keeps it in the last of them"))
+    last = {image: max(names, key=SPLITS.index) for image, names in splits.items()}
+    return tuple(s for s in samples if s.split == last[s.image])
 
 
 def _without_filled(sample: Sample) -> Sample:
