@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,7 @@ from facewire_train.datasets import read_dataset, read_labels
 from facewire_train.image_facts import difference_hash, image_facts
 from facewire_train.images import read_image
 from facewire_train.import_command import import_dataset
-from facewire_train.label_checks import doubles, people_across_splits
+from facewire_train.label_checks import doubles, people_across_splits, repeated
 from facewire_train.shape_model import shape_model, swapped
 from facewire_train.shapes import mean_shape
 
@@ -92,6 +93,23 @@ def test_far_point_and_sizes_are_reported(tmp_path: Path) -> None:
     report = import_dataset(read_labels(folder), tmp_path / "out", "")
     assert report["far_outside"] == {"count": 1, "examples": ["0.png"]}
     assert report["sizes"]["image_px"] == [96, 96, 96]
+
+
+def test_face_that_an_image_lists_twice_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = write_mtfl(tmp_path / "set")
+    lines = (folder / "training.txt").read_text().splitlines()
+    beside = lines[1].replace(lines[1].split()[1], "31")  # another face of the second image
+    (folder / "training.txt").write_text("\n".join([*lines, lines[0], beside]))
+    assert main(["import", str(folder), "--out", str(tmp_path / "out")]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["faces_twice"] == {"count": 1, "examples": ["Person_Of_A_0001.jpg"]}
+
+
+def test_box_that_an_image_lists_twice_is_reported_where_no_point_is_labelled(faces: Path) -> None:
+    one = read_labels(faces).samples[0]
+    bare = replace(one, points=np.full_like(one.points, np.nan))
+    moved = replace(bare, box=replace(bare.box, x0=bare.box.x0 + 1))
+    assert repeated([bare, moved, bare]) == [bare]
 
 
 def test_faces_whose_sides_were_swapped_are_found(faces: Path) -> None:

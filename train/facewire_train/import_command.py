@@ -79,6 +79,7 @@ def warnings_of(report: Mapping[str, Any]) -> list[str]:
         "refused": "{} labels or images cannot be meant and were left out",
         "far_outside": "{} faces have a point far outside their image",
         "swapped_sides": "{} faces look as if left and right were swapped",
+        "faces_twice": "{} faces are listed twice in their image: take one of each off",
         "doubles": "{} groups of images are the same picture",
         "doubles_across_splits": "{} groups of the same picture lie in several splits: the test is not a test",
         "people_across_splits": "{} people are in several splits: the test is not a test",

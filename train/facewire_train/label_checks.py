@@ -12,7 +12,7 @@ from facewire_edge.schema import LandmarkSchema
 from numpy.typing import NDArray
 
 from facewire_train.image_facts import HASH_BITS, ImageFacts
-from facewire_train.labels import Sample, is_placed, labelled_points
+from facewire_train.labels import Sample, group_by_image, is_placed, labelled_points
 from facewire_train.shape_model import MOST_FACES, swapped
 from facewire_train.shapes import mean_shape
 
@@ -33,6 +33,7 @@ def check_labels(samples: Sequence[Sample], facts: Mapping[Path, ImageFacts], sc
         "sizes": _sizes(samples, facts),
         "far_outside": _listed([_name(s) for s in samples if is_far_outside(s, facts[s.image])]),
         "swapped_sides": _swapped(samples, schema),
+        "faces_twice": _listed([_name(s) for s in repeated(samples)]),
         "doubles": _listed([[images[i].name for i in group] for group in groups]),
         "doubles_across_splits": _listed([[images[i].name for i in group] for group in across]),
         "people_across_splits": _listed(people_across_splits(samples)),
@@ -47,6 +48,18 @@ def is_far_outside(sample: Sample, facts: ImageFacts) -> bool:
     reach = FAR * max(sample.box.width, sample.box.height)
     low, high = known.min(axis=0), known.max(axis=0)
     return bool((low < -reach).any() or high[0] > facts.width + reach or high[1] > facts.height + reach)
+
+
+def repeated(samples: Sequence[Sample]) -> list[Sample]:
+    """Give the faces that their image lists already: the same points, or the same box where none is labelled."""
+    found = []
+    for faces in group_by_image(samples).values():
+        seen: set[bytes] = set()
+        for face in faces:
+            place = _place(face)
+            found += [face] if place in seen else []
+            seen.add(place)
+    return found
 
 
 def doubles(hashes: Sequence[NDArray[np.bool_]]) -> list[list[int]]:
@@ -74,6 +87,13 @@ def people_across_splits(samples: Sequence[Sample]) -> list[str]:
     for sample in samples:
         found.setdefault(sample.subject, set()).add(sample.split)
     return sorted(subject for subject, splits in found.items() if len(splits) > 1)
+
+
+def _place(sample: Sample) -> bytes:
+    """Give where a face lies, to the pixel's tenth, as a key."""
+    if not labelled_points(sample.points).any():
+        return np.round([sample.box.x0, sample.box.y0, sample.box.x1, sample.box.y1], 1).tobytes()
+    return np.nan_to_num(np.round(sample.points, 1), nan=np.inf).tobytes()
 
 
 def _root(parent: list[int], i: int) -> int:
