@@ -131,6 +131,29 @@ def test_pts_with_a_schema_beside_them_may_have_any_count(tmp_path: Path) -> Non
     assert read_labels(tmp_path).schema.n == 3
 
 
+@pytest.mark.parametrize(
+    ("place", "split", "subset"),
+    [
+        ("lfpw/trainset", "train", "lfpw/trainset"),
+        ("lfpw/testset", "test", "common"),
+        ("helen/testset", "test", "common"),
+        ("afw", "train", "afw"),
+        ("ibug", "test", "challenging"),
+        ("300W/01_Indoor", "test", "private"),
+        ("300W/02_Outdoor", "test", "private"),
+        ("mine/testset", "test", "mine/testset"),
+    ],
+)
+def test_300w_folders_are_parted_as_its_protocol_says(tmp_path: Path, place: str, split: str, subset: str) -> None:
+    write_pts(tmp_path / "ibug68" / place)
+    assert {(s.split, s.subset) for s in read_labels(tmp_path / "ibug68").samples} == {(split, subset)}
+
+
+@pytest.mark.parametrize(("place", "subset"), [("ibug", "challenging"), ("01_Indoor", "private")])
+def test_test_folder_of_300w_by_itself_is_a_test_set(tmp_path: Path, place: str, subset: str) -> None:
+    assert {(s.split, s.subset) for s in read_labels(write_pts(tmp_path / place)).samples} == {("test", subset)}
+
+
 def _spoil(file: str, change: Callable[[str], str]) -> Callable[[Path], None]:
     def apply(folder: Path) -> None:
         path = folder / file

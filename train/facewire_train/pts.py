@@ -21,6 +21,11 @@ from facewire_train.labels import (
     own_schema,
 )
 
+# The folders of 300-W's distribution that its protocol tests on, and what papers call them.
+# Source: C. Sagonas et al. 2016, "300 Faces In-The-Wild Challenge: database and results".
+TEST_FOLDERS = {"ibug": "challenging", "01_indoor": "private", "02_outdoor": "private"}
+COMMON = {"lfpw", "helen"}  # whose test sets together are the common subset
+
 
 def read_pts_folder(path: Path, refuse: Refuse) -> Dataset:
     """Read a folder of images and ``.pts`` files: 68 points, or as many as the schema beside them has.
@@ -46,18 +51,30 @@ def _read_face(file: Path, folder: Path, schema: LandmarkSchema) -> Sample:
     if len(points) != schema.n:
         hint = "300-W" if schema is IBUG68 else schema.name
         raise DataError(f"{file}: {len(points)} points, expected {schema.n} ({hint})")
-    subset = str(file.parent.relative_to(folder)) if file.parent != folder else folder.name
+    split, subset = split_and_subset(file.parent, folder)
     return Sample(
         image=image,
         box=Box.around(points),
         points=points,
         visible=np.ones(len(points), bool),
         points5=None if schema.points5 is None else schema.points5_of(points),
-        split="test" if "test" in file.parent.name.lower() else "train",
+        split=split,
         subset=subset,
         subject=str(image.relative_to(folder)),
         source=folder.name,
     )
+
+
+def split_and_subset(place: Path, folder: Path) -> tuple[str, str]:
+    """Tell both from the names of the folders down to ``place``, as 300-W's protocol has them."""
+    below = place.relative_to(folder).parts or (folder.name,)
+    names = [name.lower() for name in below]
+    protocol = next((TEST_FOLDERS[name] for name in names if name in TEST_FOLDERS), None)
+    if protocol is not None:
+        return "test", protocol
+    if "test" not in names[-1]:
+        return "train", "/".join(below)
+    return "test", "common" if COMMON & {folder.name.lower(), *names} else "/".join(below)
 
 
 def read_pts(path: Path) -> NDArray[np.float32]:
