@@ -62,6 +62,8 @@ def run(arguments: argparse.Namespace) -> None:
     folder = arguments.report or arguments.out.with_name(f"{arguments.out.stem}-report")
     write_report(_report(checkpoint, flatbuffer, verdict, figures, calibration, images), folder)
     log.info("report: %s", folder / "report.html")
+    for doubt in verdict.doubts:
+        log.warning("the gate says little: %s", doubt)
     verdict.require()
     gate = {**verdict_figures(verdict), **figures}
     final = attach_card(flatbuffer, replace(card, metrics={**card.metrics, "int8": gate}), arguments.out)
@@ -114,6 +116,7 @@ def _report(
         log.warning("%s", mapping.summary)
     return Report(
         model=checkpoint.card.name,
+        verdict=verdict.text,
         gate=verdict_figures(verdict),
         figures=figures,
         calibration=calibration.counts,

@@ -30,7 +30,7 @@ PLOT_DPI = 90
 STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222}"
     "table{border-collapse:collapse;margin:1rem 0}td,th{border:1px solid #ccc;padding:.2rem .6rem;text-align:left}"
-    "img{max-width:100%}.holds{color:#176c2b}.fails{color:#b3261e}"
+    "img{max-width:100%}.holds{color:#176c2b}.doubted{color:#8a5a00}.fails{color:#b3261e}"
 )
 
 
@@ -39,7 +39,8 @@ class Report:
     """Hold all that a report says."""
 
     model: str
-    gate: dict[str, Any]  # the verdict
+    verdict: str  # in words
+    gate: dict[str, Any]  # the verdict's figures
     figures: dict[str, Any]  # of a landmark model
     calibration: dict[str, int]
     edgetpu: Mapping
@@ -64,6 +65,7 @@ def values(report: Report) -> dict[str, Any]:
     """Give the report as JSON values."""
     return {
         "model": report.model,
+        "verdict": report.verdict,
         "gate": report.gate,
         "figures": report.figures,
         "calibration": report.calibration,
@@ -74,12 +76,13 @@ def values(report: Report) -> dict[str, Any]:
 
 def page(report: Report) -> str:
     """Give one HTML page that needs no other file."""
-    holds = report.gate["holds"]
+    kind = "fails" if not report.gate["holds"] else "doubted" if report.gate["doubts"] else "holds"
+    gate = {name: value for name, value in report.gate.items() if name != "doubts"}  # the verdict says them
     parts = [
         f"<!doctype html><meta charset=utf-8><title>{html.escape(report.model)}</title><style>{STYLE}</style>",
         f"<h1>{html.escape(report.model)}: float against int8</h1>",
-        f"<p class={'holds' if holds else 'fails'}>The parity gate {'holds' if holds else 'does not hold'}.</p>",
-        _table("Gate", report.gate),
+        f"<p class={kind}>{html.escape(report.verdict)}</p>",
+        _table("Gate", gate),
         _table("Landmarks", report.figures),
         _table("Calibration", report.calibration),
         f"<h2>Edge TPU</h2><p>{html.escape(report.edgetpu.summary)}</p>",

@@ -17,6 +17,7 @@ from facewire_convert.parity import (
     judge_landmarks,
     landmark_figures,
     refuse_shared_images,
+    verdict_figures,
 )
 from facewire_convert.quantize import hold_range
 from facewire_edge.card import attach_card
@@ -27,7 +28,7 @@ from facewire_train.evaluate import edge_runner, predict_points, truth5_crop
 
 
 def verdict(float_loss: float, int8_loss: float, allowed: float = 0.02) -> Verdict:
-    return Verdict("NME", 10, float_loss, int8_loss, allowed)
+    return Verdict("NME", 50, float_loss, int8_loss, allowed)
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +56,21 @@ def test_refusal_names_both_figures_and_what_to_do() -> None:
     with pytest.raises(GateError, match=r"6\.000 %.*5\.000 %.*20\.00 %.*calibrate") as caught:
         verdict(0.05, 0.06).require()
     assert caught.value.exit_code == 5
+
+
+def test_verdict_on_few_faces_says_that_they_are_too_few() -> None:
+    few = replace(verdict(0.05, 0.05), faces=3)
+    assert few.holds
+    assert few.text.startswith("The parity gate holds. This says little: 3 faces are too few")
+    assert verdict_figures(few)["doubts"] == list(few.doubts)
+    assert verdict(0.05, 0.05).text == "The parity gate holds."
+
+
+def test_verdict_names_a_model_that_is_worse_than_its_bare_mean_shape() -> None:
+    worse = replace(verdict(0.08, 0.08), bare_loss=0.07)
+    assert worse.holds
+    assert "no better than its bare mean shape (8.000 % against 7.000 %)" in worse.text
+    assert not replace(worse, bare_loss=0.09).doubts
 
 
 def test_int8_is_close_to_float(parity: Any) -> None:

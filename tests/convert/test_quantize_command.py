@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,16 @@ def test_report_is_complete(finished: Path) -> None:
         "worst_faces.png",
         "per_landmark.png",
     }
+
+
+def test_report_of_a_gate_that_tells_little_says_so(conversion: Any, tmp_path: Path) -> None:
+    shutil.copytree(conversion.gate_folder, tmp_path / "gate")
+    labels = tmp_path / "gate" / "faces.jsonl"
+    labels.write_text("\n".join(labels.read_text().splitlines()[:3]))
+    assert main(arguments(conversion, tmp_path, gate_data=tmp_path / "gate", max_relative_loss="1")) == 0
+    for name in ("report.json", "report.html"):
+        assert "3 faces are too few to tell" in (tmp_path / "report" / name).read_text()
+    assert read_card(tmp_path / "out" / "model.tflite")[0].metrics["int8"]["doubts"]
 
 
 def test_report_page_needs_nothing_else(finished: Path) -> None:
