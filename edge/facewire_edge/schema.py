@@ -172,7 +172,22 @@ def _checked(values: dict[str, Any], where: str) -> LandmarkSchema:
     outside = [i for i in used if not 0 <= i < n]
     if outside:
         raise UsageError(f"{where}: index {outside[0]} is not one of the {n} landmarks (0 to {n - 1})")
-    return LandmarkSchema(str(values["name"]), names, mirror, (corners[0], corners[1]), contours, points5)
+    schema = LandmarkSchema(str(values["name"]), names, mirror, (corners[0], corners[1]), contours, points5)
+    _refuse_borrowed_name(schema, where)
+    return schema
+
+
+def _refuse_borrowed_name(schema: LandmarkSchema, where: str) -> None:
+    """Refuse other points under the name of a built-in schema: models and maps know that one by its name."""
+    if schema.name not in SCHEMAS:
+        return
+    given, own = schema.to_dict(), SCHEMAS[schema.name].to_dict()
+    for key in ("names", "mirror", "eye_corners", "points5"):
+        if given[key] not in (None, own[key]):
+            raise UsageError(
+                f"{where}: {schema.name!r} is a built-in schema ({len(own['names'])} points) with other {key}; "
+                f"choose another name for this one ({schema.n} points)"
+            )
 
 
 def _mirror(entries: list[Any], n: int, where: str) -> NDArray[np.int64]:

@@ -66,6 +66,23 @@ def test_schema_that_contradicts_itself_is_refused(change: dict[str, object], wo
         schema_from_dict({**EYES, **change})
 
 
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({**EYES, "points5": None}, "names"),
+        ({"eye_corners": [39, 42]}, "eye_corners"),
+        ({"points5": [[i] for i in range(5)]}, "points5"),
+    ],
+)
+def test_other_points_under_the_name_of_a_built_in_schema_are_refused(change: dict[str, object], key: str) -> None:
+    with pytest.raises(UsageError, match=f"built-in schema .* with other {key}; choose another name"):
+        schema_from_dict({**IBUG68.to_dict(), "contours": [], **change, "name": "ibug68"})
+
+
+def test_built_in_schema_written_down_by_a_user_is_taken() -> None:
+    assert schema_from_dict({**IBUG68.to_dict(), "contours": [], "points5": None}).n == 68
+
+
 def test_users_own_toml_is_found_by_its_path(tmp_path: Path) -> None:
     path = tmp_path / "eyes.toml"
     path.write_text('name = "eyes"\nnames = ["r", "l"]\nmirror = [[0, 1]]\neye_corners = [0, 1]')
