@@ -74,6 +74,35 @@ def test_kaggle_row_with_empty_cells_keeps_what_it_knows(tmp_path: Path) -> None
     assert (read_image(data.samples[1].image)[:, :, 0] == expected).all()
 
 
+def test_kaggle_table_as_excel_writes_it_is_the_same_set(tmp_path: Path) -> None:
+    plain = read_labels(write_kaggle(tmp_path / "plain")).samples
+    rows = [line.split(",") for line in (tmp_path / "plain" / "training.csv").read_text().splitlines()]
+    bare = "\r\n".join(";".join(cell.replace(".", ",") for cell in row) for row in rows)
+    quoted = "\n".join(",".join(f'"{cell}"' for cell in row) for row in rows)
+    for name, text in (("semicolons", "\ufeff" + bare), ("quotes", quoted), ("both", quoted.replace('","', '";"'))):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "training.csv").write_text(text + "\n")
+        assert find_format(tmp_path / name) == "kaggle"
+        for one, other in zip(plain, read_labels(tmp_path / name).samples, strict=True):
+            assert np.array_equal(one.points, other.points, equal_nan=True)
+            assert (read_image(one.image) == read_image(other.image)).all()
+
+
+def test_kaggle_picture_that_is_larger_than_a_cell_of_the_csv_module_is_read(tmp_path: Path) -> None:
+    lines = (write_kaggle(tmp_path) / "training.csv").read_text().splitlines()
+    large = lines[1].rsplit(",", 1)[0] + "," + " ".join(["200"] * 240**2)
+    (tmp_path / "training.csv").write_text("\n".join([lines[0], large, lines[2]]))
+    assert [read_image(s.image).shape[0] for s in read_labels(tmp_path).samples] == [240, SIDE]
+
+
+def test_kaggle_quote_that_is_not_closed_spoils_its_own_line_alone(tmp_path: Path) -> None:
+    folder = write_kaggle(tmp_path)
+    _spoil("training.csv", lambda t: t.replace("\n36,40", '\n"36,40', 1))(folder)
+    refused: list[DataError] = []
+    assert len(read_labels(folder, refused.append).samples) == 3
+    assert "training.csv:2: 1 columns, expected 31" in str(refused[0])
+
+
 def test_kaggle_names_swap_left_and_right_in_the_mirror() -> None:
     for name, other in zip(KAGGLE15.names, KAGGLE15.mirror, strict=True):
         swapped = name.replace("left", "RIGHT").replace("right", "left").replace("RIGHT", "right")

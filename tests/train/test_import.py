@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from facewire_edge.errors import DataError
 from facewire_edge.schema import IBUG68
 from facewire_train.__main__ import main
 from facewire_train.datasets import read_dataset, read_labels
@@ -15,7 +16,7 @@ from facewire_train.label_checks import doubles, people_across_splits, repeated
 from facewire_train.shape_model import shape_model, swapped
 from facewire_train.shapes import mean_shape
 
-from tests.train.made_sets import WRITERS, picture, write_coco, write_mtfl, write_pts
+from tests.train.made_sets import WRITERS, picture, write_coco, write_kaggle, write_mtfl, write_pts
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -83,6 +84,18 @@ def test_image_that_cannot_be_read_ends_the_import_and_leaves_nothing(tmp_path: 
     assert sorted(p.name for p in tmp_path.iterdir()) == ["set"]
     assert main(["import", str(folder), "--out", str(tmp_path / "out"), "--skip-broken"]) == 0
     assert len(read_dataset(tmp_path / "out").samples) == 2
+
+
+def test_rows_of_a_table_are_named_by_file_and_line(tmp_path: Path) -> None:
+    table = write_kaggle(tmp_path / "set") / "training.csv"
+    lines = table.read_text().splitlines()
+    lines[3] = lines[3].replace(lines[3].split(",")[0], "900", 1)
+    table.write_text("\n".join([lines[0], "", *lines[1:]]))
+    report = import_dataset(read_labels(tmp_path / "set"), tmp_path / "out", "")
+    assert report["far_outside"]["examples"] == ["training.csv:5"]
+    table.write_text("\n".join([*lines[:2], lines[2][:-1] + "x"]))
+    with pytest.raises(DataError, match=r"set/training\.csv:3: the picture's cell"):
+        import_dataset(read_labels(tmp_path / "set"), tmp_path / "other", "")
 
 
 def test_far_point_and_sizes_are_reported(tmp_path: Path) -> None:

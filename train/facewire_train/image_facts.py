@@ -37,7 +37,7 @@ def image_facts(path: Path, data: bytes) -> ImageFacts:
 
     """
     if is_row(path):
-        grey = row_pixels(data.decode("utf-8", errors="replace"), str(path))
+        grey = row_pixels(data, path)
         return ImageFacts(grey.shape[1], grey.shape[0], difference_hash(grey))
     width, height = _size(path, data)
     shrink = next((flag for by, flag in REDUCED if min(width, height) >= by * 4 * HASH_SIDE), cv2.IMREAD_GRAYSCALE)

@@ -7,7 +7,10 @@ import numpy as np
 from facewire_edge.errors import DataError
 from numpy.typing import NDArray
 
+from facewire_train.tables import cell_at, line_at
+
 ROW_MARK = "#"  # `training.csv#4711`: the picture in the row that starts at this byte of the table
+PIXELS = "Image"  # the table's column that holds the pictures
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
@@ -19,7 +22,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     """
     data = np.frombuffer(image_bytes(path), np.uint8)
     if is_row(path):
-        grey = row_pixels(data.tobytes().decode("utf-8", errors="replace"), str(path))
+        grey = row_pixels(data.tobytes(), path)
         return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), dtype=np.uint8)
     image = cv2.imdecode(data, cv2.IMREAD_COLOR) if len(data) else None
     if image is None:
@@ -30,7 +33,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 
 
 def image_bytes(path: Path) -> bytes:
-    """Give an image's bytes as they are stored: of the file, or the last cell of its row.
+    """Give an image's bytes as they are stored: of the file, or the cell of its row.
 
     Raises:
         DataError: the file cannot be read.
@@ -39,10 +42,7 @@ def image_bytes(path: Path) -> bytes:
     try:
         if not is_row(path):
             return path.read_bytes()
-        name, _, start = path.name.rpartition(ROW_MARK)
-        with path.with_name(name).open("rb") as table:
-            table.seek(int(start))
-            return table.readline().rsplit(b",", 1)[-1]
+        return cell_at(*_table_and_start(path), PIXELS).encode()
     except OSError as error:
         raise DataError(f"cannot read image {path}: {error.strerror}") from error
 
@@ -52,19 +52,33 @@ def is_row(path: Path) -> bool:
     return f".csv{ROW_MARK}" in path.name
 
 
-def row_pixels(cell: str, where: str) -> NDArray[np.uint8]:
+def place_of(path: Path) -> str:
+    """Name an image for somebody who looks for it: a file by its name, a row by table and line."""
+    if not is_row(path):
+        return path.name
+    table, start = _table_and_start(path)
+    return f"{table.name}:{line_at(table, start)}"
+
+
+def row_pixels(cell: bytes, path: Path) -> NDArray[np.uint8]:
     """Give the square grey picture (S, S) of a cell of numbers.
 
     Raises:
         DataError: the numbers are no square picture.
 
     """
-    text = cell.strip().strip('"')
     try:
-        values = np.array(text.split(), dtype=np.int64)
+        values = np.array(cell.decode(errors="replace").split(), dtype=np.int64)
     except ValueError as error:
+        where = path.with_name(place_of(path))
         raise DataError(f"{where}: the picture's cell holds something that is no number ({error})") from error
     side = int(np.sqrt(len(values)))
     if not side or side * side != len(values) or values.min() < 0 or values.max() > 255:
+        where = path.with_name(place_of(path))
         raise DataError(f"{where}: {len(values)} pixels, expected a square of numbers from 0 to 255 (96x96)")
     return np.asarray(values.reshape(side, side), dtype=np.uint8)
+
+
+def _table_and_start(path: Path) -> tuple[Path, int]:
+    name, _, start = path.name.rpartition(ROW_MARK)
+    return path.with_name(name), int(start)

@@ -13,10 +13,10 @@ from facewire_edge.geometry import Box
 from facewire_edge.schema import LandmarkSchema, schema_from_dict
 from numpy.typing import NDArray
 
-from facewire_train.images import ROW_MARK
+from facewire_train.images import PIXELS, ROW_MARK
 from facewire_train.labels import UNKNOWN_TERMS, Dataset, Refuse, Sample, accepted, digest_of, labelled_points
+from facewire_train.tables import Columns, read_columns
 
-PIXELS = "Image"  # the column that holds the picture
 # Subject's right before left; the table's own names.
 NAMES = (
     *("right_eye_center", "left_eye_center", "right_eye_inner_corner", "left_eye_inner_corner"),
@@ -45,8 +45,8 @@ KAGGLE15: LandmarkSchema = schema_from_dict(
 def is_kaggle(file: Path) -> bool:
     """Say whether a file is a table of this kind, by its first line."""
     with file.open("rb") as table:
-        columns = table.readline(1 << 16).decode("utf-8", errors="replace").strip().split(",")
-    return PIXELS in columns and f"{NAMES[0]}_x" in columns
+        names = read_columns(table).names
+    return PIXELS in names and f"{NAMES[0]}_x" in names
 
 
 def read_kaggle(path: Path, refuse: Refuse) -> Dataset:
@@ -65,13 +65,13 @@ def read_kaggle(path: Path, refuse: Refuse) -> Dataset:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """Hold a row of a table as text."""
+    """Hold a row of a table, its cells as text."""
 
     file: Path
     start: int  # byte of the table
     number: int  # line of the table
-    columns: tuple[str, ...]
-    values: tuple[str, ...]
+    columns: Columns
+    cells: tuple[str, ...]
 
     @property
     def where(self) -> str:
@@ -81,22 +81,23 @@ class _Row:
 
 def _rows(file: Path) -> Iterator[_Row]:
     with file.open("rb") as table:
-        columns = tuple(table.readline().decode("utf-8-sig").strip().split(","))
-        missing = [f"{n}_{axis}" for n in NAMES for axis in "xy" if f"{n}_{axis}" not in columns]
+        columns = read_columns(table)
+        missing = [f"{n}_{axis}" for n in NAMES for axis in "xy" if f"{n}_{axis}" not in columns.names]
         if missing:
-            raise DataError(f"{file}: no column {missing[0]!r}; expected the 30 columns of Kaggle's training.csv")
+            raise DataError(f"{file}:1: no column {missing[0]!r}; expected the 30 columns of Kaggle's training.csv")
         start, number = table.tell(), 2
         for line in iter(table.readline, b""):
-            values = line.decode("utf-8", errors="replace").strip().split(",")
-            if any(values):
-                yield _Row(file, start, number, columns, tuple(values))
+            cells = columns.cells(line)
+            if any(cells):
+                yield _Row(file, start, number, columns, cells)
             start, number = table.tell(), number + 1
 
 
 def _face(row: _Row) -> Sample:
-    if len(row.values) != len(row.columns):
-        raise DataError(f"{row.where}: {len(row.values)} columns, expected {len(row.columns)}")
-    values = dict(zip(row.columns, row.values, strict=True))
+    names = row.columns.names
+    if len(row.cells) != len(names):
+        raise DataError(f"{row.where}: {len(row.cells)} columns, expected {len(names)}")
+    values = dict(zip(names, row.cells, strict=True))
     side = _side(values[PIXELS], row.where)
     points = _points(values, row.where)
     image = row.file.with_name(f"{row.file.name}{ROW_MARK}{row.start}")
@@ -125,7 +126,7 @@ def _side(cell: str, where: str) -> int:
 
 def _points(values: dict[str, str], where: str) -> NDArray[np.float32]:
     try:
-        pairs = [[float(values[f"{name}_{axis}"] or "nan") for axis in "xy"] for name in NAMES]
+        pairs = [[_number(values[f"{name}_{axis}"]) for axis in "xy"] for name in NAMES]
     except ValueError as error:
         raise DataError(f"{where}: {error}; expected numbers or empty cells") from error
     points = np.array(pairs, np.float32)
@@ -133,3 +134,8 @@ def _points(values: dict[str, str], where: str) -> NDArray[np.float32]:
         raise DataError(f"{where}: a coordinate is infinite; expected numbers or empty cells")
     points[~labelled_points(points)] = np.nan
     return points
+
+
+def _number(cell: str) -> float:
+    """Give a coordinate, with a point or a decimal comma; NaN where the cell is empty."""
+    return float(cell.replace(",", ".") or "nan")

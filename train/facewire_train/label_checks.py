@@ -12,6 +12,7 @@ from facewire_edge.schema import LandmarkSchema
 from numpy.typing import NDArray
 
 from facewire_train.image_facts import HASH_BITS, ImageFacts
+from facewire_train.images import place_of
 from facewire_train.labels import Sample, group_by_image, is_placed, labelled_points
 from facewire_train.shape_model import MOST_FACES, swapped
 from facewire_train.shapes import mean_shape
@@ -31,11 +32,11 @@ def check_labels(samples: Sequence[Sample], facts: Mapping[Path, ImageFacts], sc
     across = [group for group in groups if len({splits[images[i]] for i in group}) > 1]
     return {
         "sizes": _sizes(samples, facts),
-        "far_outside": _listed([_name(s) for s in samples if is_far_outside(s, facts[s.image])]),
+        "far_outside": _listed([s.image for s in samples if is_far_outside(s, facts[s.image])]),
         "swapped_sides": _swapped(samples, schema),
-        "faces_twice": _listed([_name(s) for s in repeated(samples)]),
-        "doubles": _listed([[images[i].name for i in group] for group in groups]),
-        "doubles_across_splits": _listed([[images[i].name for i in group] for group in across]),
+        "faces_twice": _listed([s.image for s in repeated(samples)]),
+        "doubles": _listed([[images[i] for i in group] for group in groups]),
+        "doubles_across_splits": _listed([[images[i] for i in group] for group in across]),
         "people_across_splits": _listed(people_across_splits(samples)),
     }
 
@@ -122,13 +123,16 @@ def _swapped(samples: Sequence[Sample], schema: LandmarkSchema) -> dict[str, Any
     mean = mean_shape(list(shapes[:: max(1, len(shapes) // MOST_FACES)]), schema, MARGIN)
     right, left = schema.eye_corners
     odd = swapped(shapes, schema, mean)
-    names = [_name(s) for s, is_odd in zip(usable, odd, strict=True) if is_odd]
-    return {**_listed(names), "all": bool(mean[right, 0] > mean[left, 0])}
-
-
-def _name(sample: Sample) -> str:
-    return sample.image.name
+    odd_images = [s.image for s, is_odd in zip(usable, odd, strict=True) if is_odd]
+    return {**_listed(odd_images), "all": bool(mean[right, 0] > mean[left, 0])}
 
 
 def _listed(items: Sequence[Any]) -> dict[str, Any]:
-    return {"count": len(items), "examples": list(items[:EXAMPLES])}
+    return {"count": len(items), "examples": [_shown(item) for item in items[:EXAMPLES]]}
+
+
+def _shown(item: Any) -> Any:
+    """Give images, alone or in groups, by the names under which they are found."""
+    if isinstance(item, list):
+        return [_shown(one) for one in item]
+    return place_of(item) if isinstance(item, Path) else item

@@ -1,0 +1,52 @@
+"""Read the cells of a table, quoted or bare, between commas or, as Excel writes them in much of Europe, semicolons."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+DELIMITERS = ",;"
+LONGEST_HEADER = 1 << 16  # bytes: a longer first line is no header
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Hold the names of a table's columns, and what stands between its cells."""
+
+    names: tuple[str, ...]
+    delimiter: str
+
+    def cells(self, line: bytes) -> tuple[str, ...]:
+        """Give the cells of a line, which is a whole row: one quote too many spoils no other row."""
+        return _cells(line.decode("utf-8", errors="replace"), self.delimiter)
+
+
+def read_columns(table: IO[bytes]) -> Columns:
+    """Read a table's first line."""
+    line = table.readline(LONGEST_HEADER).decode("utf-8-sig", errors="replace")
+    delimiter = max(DELIMITERS, key=line.count)
+    return Columns(_cells(line, delimiter), delimiter)
+
+
+def cell_at(file: Path, start: int, column: str) -> str:
+    """Give a cell of the row that starts at a byte of a table."""
+    with file.open("rb") as table:
+        columns = read_columns(table)
+        table.seek(start)
+        return columns.cells(table.readline())[columns.names.index(column)]
+
+
+def line_at(file: Path, start: int) -> int:
+    """Give the number of the line, from 1, that starts at a byte of a file."""
+    with file.open("rb") as table:
+        return table.read(start).count(b"\n") + 1
+
+
+def _cells(line: str, delimiter: str) -> tuple[str, ...]:
+    if len(line) > csv.field_size_limit():  # a picture of 180x180 pixels is longer than csv's own limit for a cell
+        csv.field_size_limit(sys.maxsize)
+    reader = csv.reader([line.strip().replace("\r", " ")], delimiter=delimiter)
+    return tuple(cell.strip() for cell in next(reader, []))
