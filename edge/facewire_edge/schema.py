@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewire_edge.errors import UsageError
+from facewire_edge.settings import unknown_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +77,7 @@ def schema_from_dict(values: dict[str, Any], where: str = "schema") -> LandmarkS
     known = ("name", "names", "mirror", "eye_corners", "contours", "points5")
     for key in values:
         if key not in known:
-            nearest = get_close_matches(key, known, 1)
-            hint = f"; did you mean {nearest[0]!r}?" if nearest else f"; known: {', '.join(known)}"
-            raise UsageError(f"{where}: unknown key {key!r}{hint}")
+            raise UsageError(f"{where}: {unknown_key(key, known)}")
     for key in ("name", "names", "mirror", "eye_corners"):
         if key not in values:
             raise UsageError(f"{where}: key {key!r} is missing")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -37,13 +37,19 @@ def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
     known = {f.name: hints[f.name] for f in fields(cls)}  # type: ignore[arg-type]  # T is a dataclass by contract
     for key in values:
         if key not in known:
-            nearest = get_close_matches(key, known, 1)
-            hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(known)}"
-            raise UsageError(f"{where}: unknown key {key!r}; {hint}")
+            raise UsageError(f"{where}: {unknown_key(key, known)}")
     try:
         return cls(**{key: _converted(known[key], value, f"{where}: {key}") for key, value in values.items()})
     except TypeError as error:
         raise UsageError(f"{where}: {error}") from error
+
+
+def unknown_key(key: str, known: Iterable[str]) -> str:
+    """Say that a key is unknown, and which one was probably meant."""
+    names = list(known)
+    nearest = get_close_matches(key, names, 1)
+    hint = f"did you mean {nearest[0]!r}?" if nearest else f"known: {', '.join(names)}"
+    return f"unknown key {key!r}; {hint}"
 
 
 def to_toml(settings: Any) -> str:

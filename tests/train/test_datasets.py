@@ -7,6 +7,7 @@ from facewire_edge.errors import DataError
 from facewire_edge.schema import IBUG68
 from facewire_train.datasets import read_dataset
 from facewire_train.images import read_image
+from facewire_train.import_command import import_dataset
 from facewire_train.pts import read_pts
 
 HEADER = 'format = 1\nname = "mine"\nschema = "{schema}"\nterms = "free"\n'
@@ -103,6 +104,33 @@ def test_unknown_header_is_refused(tmp_path: Path, header: str) -> None:
     (folder / "dataset.toml").write_text(header)
     with pytest.raises(DataError, match=r"dataset\.toml"):
         read_dataset(folder)
+
+
+def test_unknown_key_of_a_header_is_refused_with_the_nearest_known_one(tmp_path: Path) -> None:
+    folder = write_native(tmp_path / "d", [{"box": [5, 5, 25, 25], "points": FIVE}])
+    header = folder / "dataset.toml"
+    header.write_text(header.read_text().replace("terms", "term"))
+    with pytest.raises(DataError, match=r"dataset\.toml: unknown key 'term'; did you mean 'terms'"):
+        read_dataset(folder)
+
+
+def test_unknown_keys_of_labels_are_named_in_one_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    face = {"box": [5, 5, 25, 25], "points": FIVE}
+    folder = write_native(tmp_path / "d", [{**face, "atributes": {}}, {**face, "atributes": {}}], tool="x")
+    line = (folder / "faces.jsonl").read_text()
+    (folder / "faces.jsonl").write_text(2 * line)
+    assert len(read_dataset(folder).samples) == 4
+    assert [r.getMessage().split(": ")[1].split(";")[0] for r in caplog.records] == [
+        "unknown keys 'atributes', 'tool' are passed over"
+    ]
+
+
+def test_set_that_render_and_import_write_has_no_unknown_key(
+    faces: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    import_dataset(read_dataset(faces), tmp_path / "out", "")
+    read_dataset(tmp_path / "out")
+    assert not caplog.records
 
 
 def test_missing_and_empty_folders_are_refused(tmp_path: Path) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import tomllib
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import numpy as np
 from facewire_edge.errors import DataError, UsageError
 from facewire_edge.geometry import Box
 from facewire_edge.schema import POINTS5, LandmarkSchema, find_schema
+from facewire_edge.settings import unknown_key
 from numpy.typing import NDArray
 
 from facewire_train.labels import (
@@ -29,7 +32,12 @@ from facewire_train.labels import (
     read_label_text,
 )
 
+log = logging.getLogger(__name__)
+
 FORMAT = 1
+HEADER_KEYS = ("format", "name", "schema", "about", "terms")
+IMAGE_KEYS = ("image", "width", "height", "split", "subset", "complete", "faces")
+FACE_KEYS = ("box", "points", "visibility", "points5", "person", "ignore", "attributes", "filled")
 
 
 def read_native(path: Path, refuse: Refuse) -> Dataset:
@@ -45,8 +53,10 @@ def read_native(path: Path, refuse: Refuse) -> Dataset:
     text = read_label_text(labels)
     lines = [(line, f"{labels}:{number}") for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     name = str(header["name"])
-    found = accepted(lines, lambda pair: _read_line(path, pair[0], schema, name, pair[1]), refuse)
+    unknown: set[str] = set()  # keys: other tools may write some of their own
+    found = accepted(lines, lambda pair: _read_line(path, pair[0], schema, name, pair[1], unknown), refuse)
     samples = tuple(sample for faces in found for sample in faces)
+    _warn_of(unknown, labels)
     if not samples:
         raise DataError(f"{labels} lists no face")
     digest = hashlib.sha256(text.encode()).hexdigest()
@@ -60,6 +70,9 @@ def _read_header(path: Path) -> dict[str, Any]:
         raise DataError(f"{path} is no TOML: {error}") from error
     if header.get("format") != FORMAT:
         raise DataError(f"{path}: format {header.get('format')!r}, expected {FORMAT}")
+    for key in header:
+        if key not in HEADER_KEYS:
+            raise DataError(f"{path}: {unknown_key(key, HEADER_KEYS)}")
     for key in ("name", "schema"):
         if not isinstance(header.get(key), str):
             raise DataError(f"{path}: key {key!r} is missing or no text")
@@ -73,10 +86,29 @@ def _find_schema(name: str, folder: Path) -> LandmarkSchema:
         raise DataError(f"{folder / HEADER_FILE}: {error}") from error
 
 
-def _read_line(path: Path, line: str, schema: LandmarkSchema, source: str, where: str) -> list[Sample]:
-    """Read one image's faces; a face without points (``null``) keeps its box."""
+def _warn_of(unknown: Collection[str], labels: Path) -> None:
+    if unknown:
+        log.warning(
+            "%s: unknown keys %s are passed over; known of an image: %s; of a face: %s",
+            labels,
+            ", ".join(map(repr, sorted(unknown))),
+            ", ".join(IMAGE_KEYS),
+            ", ".join(FACE_KEYS),
+        )
+
+
+def _unknown_keys(entry: Mapping[str, Any]) -> set[str]:
+    of_faces = (key for face in entry["faces"] for key in face if key not in FACE_KEYS)
+    return {*of_faces, *(key for key in entry if key not in IMAGE_KEYS)}
+
+
+def _read_line(
+    path: Path, line: str, schema: LandmarkSchema, source: str, where: str, unknown: set[str]
+) -> list[Sample]:
+    """Read one image's faces, add the keys that mean nothing here; a face without points (``null``) keeps its box."""
     try:
         entry = json.loads(line)
+        unknown |= _unknown_keys(entry)
         image = path / image_name(str(entry["image"]), where)
         if not image.is_file():
             raise DataError(f"{where}: no image {image}")
