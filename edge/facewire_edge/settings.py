@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -32,16 +32,16 @@ def load_settings(cls: type[T], path: Path) -> T:
 
 
 def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
-    """Build ``cls`` from a table; a missing key keeps its default, an unknown key is an error."""
+    """Build ``cls`` from a table; a missing key keeps its default, an unknown one is an error."""
     hints = get_type_hints(cls)
     known = {f.name: hints[f.name] for f in fields(cls)}  # type: ignore[arg-type]  # T is a dataclass by contract
     for key in values:
         if key not in known:
             raise UsageError(f"{where}: {unknown_key(key, known)}")
-    try:
-        return cls(**{key: _converted(known[key], value, f"{where}: {key}") for key, value in values.items()})
-    except TypeError as error:
-        raise UsageError(f"{where}: {error}") from error
+    for f in fields(cls):  # type: ignore[arg-type]
+        if f.name not in values and f.default is MISSING and f.default_factory is MISSING:
+            raise UsageError(f"{where}: key {f.name!r} is missing")
+    return cls(**{key: _converted(known[key], value, f"{where}: {key}") for key, value in values.items()})
 
 
 def unknown_key(key: str, known: Iterable[str]) -> str:

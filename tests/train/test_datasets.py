@@ -98,6 +98,13 @@ def test_line_of_another_kind_is_refused(tmp_path: Path, text: str) -> None:
         read_dataset(folder)
 
 
+def test_key_that_a_line_lacks_is_named_in_words(tmp_path: Path) -> None:
+    folder = write_native(tmp_path / "d", [])
+    (folder / "faces.jsonl").write_text('{"faces": []}')
+    with pytest.raises(DataError, match=r"faces\.jsonl:1: not a line of the native format .key 'image' is missing"):
+        read_dataset(folder)
+
+
 @pytest.mark.parametrize("header", ["format = 2", "nonsense", HEADER.format(schema="ibug99"), 'format = 1\nname = "x"'])
 def test_unknown_header_is_refused(tmp_path: Path, header: str) -> None:
     folder = write_native(tmp_path / "d", [{"box": [5, 5, 25, 25], "points": FIVE}])

@@ -301,6 +301,7 @@ def _written(path: Path, text: str) -> Path:
         ('name = "x"\nepoch = 3', "unknown key 'epoch'"),
         ('name = "x"\n[fit]\nepochss = 3', "did you mean 'epochs'"),
         ('name = "x"\n[fit]\nepochs = "three"', "expected int"),
+        ("", "c.toml: key 'name' is missing"),
         ('name = "x"', "model.blocks is empty"),
         ('name = "x"\n[model]\nblocks = [[3]]', "pairs"),
         ('name = "x"\n[model]\nblocks = [[8, 2]]\n[detector]\npoints_channels = [8]', "a number for each stride"),

@@ -77,10 +77,13 @@ def test_image_that_two_lists_name_for_two_splits_is_refused_and_else_stays_in_t
     assert [s.split for s in read_labels(tmp_path / "out").samples if "_A_" in s.image.name] == ["test"]
 
 
-def test_image_that_cannot_be_read_ends_the_import_and_leaves_nothing(tmp_path: Path) -> None:
+def test_image_that_cannot_be_read_ends_the_import_and_leaves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = write_pts(tmp_path / "set")
     (folder / "1.png").write_bytes(b"no image")
     assert main(["import", str(folder), "--out", str(tmp_path / "out")]) == 6
+    assert "1.png is no image that can be read (8 bytes, of no known kind)" in capsys.readouterr().err
     assert sorted(p.name for p in tmp_path.iterdir()) == ["set"]
     assert main(["import", str(folder), "--out", str(tmp_path / "out"), "--skip-broken"]) == 0
     assert len(read_dataset(tmp_path / "out").samples) == 2

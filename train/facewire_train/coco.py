@@ -30,6 +30,7 @@ from facewire_train.labels import (
     labelled_points,
     own_schema,
     read_label_text,
+    reason_of,
 )
 
 log = logging.getLogger(__name__)
@@ -93,9 +94,7 @@ def _open(file: Path, folder: Path) -> tuple[_File, list[Mapping[str, Any]]]:
         annotations = [a for a in values["annotations"] if "keypoints" in a]
         images = {image["id"]: image for image in values["images"]}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"{file} is no COCO file ({type(error).__name__}: {error}); expected images, annotations"
-        ) from error
+        raise DataError(f"{file} is no COCO file ({reason_of(error)}); expected images, annotations") from error
     if not annotations:
         raise DataError(f"{file}: no annotation has keypoints; export as `COCO keypoints`")
     schema = _schema(folder, keypoint_names, file)
@@ -125,8 +124,9 @@ def _order(schema: LandmarkSchema, names: list[str], file: Path) -> NDArray[np.i
 def _face(annotation: Mapping[str, Any], shared: _File) -> Sample:
     where = f"{shared.path}: annotation {annotation.get('id', '?')}"
     try:
-        entry = shared.images[annotation["image_id"]]
-        image = _image(str(entry["file_name"]), shared, where)
+        if annotation["image_id"] not in shared.images:
+            raise DataError(f"{where}: not a COCO annotation: no image has the id {annotation['image_id']!r}")
+        image = _image(str(shared.images[annotation["image_id"]]["file_name"]), shared, where)
         rows = _rows(annotation["keypoints"], shared.count, where)[shared.order]
         points = np.where(rows[:, 2:] >= LABELLED, rows[:, :2], np.nan).astype(np.float32)
         box = _box(annotation.get("bbox"), points, where)
@@ -135,7 +135,7 @@ def _face(annotation: Mapping[str, Any], shared: _File) -> Sample:
     except (KeyError, TypeError, ValueError) as error:
         if isinstance(error, DataError):
             raise
-        raise DataError(f"{where}: not a COCO annotation ({type(error).__name__}: {error})") from error
+        raise DataError(f"{where}: not a COCO annotation ({reason_of(error)})") from error
     return Sample(
         image=image,
         box=box,

@@ -61,5 +61,8 @@ def _size(path: Path, data: bytes) -> tuple[int, int]:
         with Image.open(io.BytesIO(data)) as image:
             turned = image.getexif().get(ORIENTATION_TAG, 1) >= FIRST_TURNED
             return (image.height, image.width) if turned else (image.width, image.height)
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"{path} is no image ({error}); replace it or take it off the list") from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        reason = "of no known kind" if isinstance(error, UnidentifiedImageError) else str(error)
+        raise DataError(
+            f"{path} is no image that can be read ({len(data)} bytes, {reason}); replace it or take it off the list"
+        ) from error

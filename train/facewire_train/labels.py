@@ -156,6 +156,13 @@ def read_label_text(path: Path) -> str:
         raise DataError(f"{path} is no text: {error}") from error
 
 
+def reason_of(error: Exception) -> str:
+    """Say in words why a label cannot be meant: a missing key's error is nothing but its name."""
+    if isinstance(error, KeyError):
+        return f"key {error} is missing"
+    return f"{type(error).__name__}: {error}"
+
+
 def image_name(name: str, where: str) -> PurePosixPath:
     """Give an image's name as it is below its folder, whichever way its slashes lean.
 

@@ -30,6 +30,7 @@ from facewire_train.labels import (
     labelled_points,
     point_array,
     read_label_text,
+    reason_of,
 )
 
 log = logging.getLogger(__name__)
@@ -136,7 +137,7 @@ def _read_line(
     except DataError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{where}: not a line of the native format ({type(error).__name__}: {error})") from error
+        raise DataError(f"{where}: not a line of the native format ({reason_of(error)})") from error
 
 
 def _box(values: Any, points: NDArray[np.float32], points5: NDArray[np.float32] | None, where: str) -> Box:

@@ -19,7 +19,7 @@ from facewire_edge.geometry import Box
 from facewire_edge.schema import LandmarkSchema, find_schema, linear_map
 from numpy.typing import NDArray
 
-from facewire_train.labels import Sample, labelled_points, point_array
+from facewire_train.labels import Sample, labelled_points, point_array, reason_of
 
 MATCH_IOU = 0.3  # of the tight boxes; a face that overlaps the true one by less is another
 
@@ -55,8 +55,8 @@ def read_peer(path: Path) -> Peer:
     except DataError:
         raise
     except (FacewireError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise DataError(f"{path} is no file of predictions ({reason}); expected name, schema and faces") from error
+        what = f"{path} is no file of predictions ({reason_of(error)})"
+        raise DataError(f"{what}; expected name, schema and faces") from error
 
 
 def points_of_peer(peer: Peer, samples: Sequence[Sample], schema: LandmarkSchema) -> NDArray[np.float32]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from facewire_train.labels import (
     accepted,
     digest_of,
     own_schema,
+    read_label_text,
 )
 
 # The folders of 300-W's distribution that its protocol tests on, and what papers call them.
@@ -81,15 +83,24 @@ def read_pts(path: Path) -> NDArray[np.float32]:
     """Read a ``.pts`` file, with or without its header; 1-based there, 0-based here.
 
     Raises:
-        DataError: the file holds anything but pairs of finite numbers.
+        DataError: the file holds anything but pairs of finite numbers; the message names the line.
 
     """
-    try:
-        lines = [line.strip() for line in path.read_text().splitlines()]
-        rows = [line for line in lines if line and line not in "{}" and ":" not in line]
-        points = np.array([[float(v) for v in row.replace(",", " ").split()] for row in rows], dtype=np.float32)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} is no .pts file: {error}") from error
-    if points.ndim != 2 or points.shape[1] != 2 or not np.isfinite(points).all():
-        raise DataError(f"{path}: expected lines of two finite numbers, got shape {points.shape}")
+    lines = [line.strip() for line in read_label_text(path).splitlines()]
+    rows = {i: line for i, line in enumerate(lines, 1) if line and line not in "{}" and ":" not in line}
+    points = _points(rows.values())
+    if points is None:
+        number, row = next((i, row) for i, row in rows.items() if _points([row]) is None)
+        what = f"{path}:{number}: got {row!r}, expected two finite numbers"
+        raise DataError(f"{what}; this is no .pts file, or it is damaged")
     return points - np.float32(1)
+
+
+def _points(rows: Collection[str]) -> NDArray[np.float32] | None:
+    """Give the points (N, 2) of rows, None where one of these is anything but two finite numbers."""
+    try:
+        with np.errstate(over="ignore"):
+            points = np.array([row.replace(",", " ").split() for row in rows], dtype=np.float32).reshape(-1, 2)
+    except ValueError:
+        return None
+    return points if len(points) == len(rows) and np.isfinite(points).all() else None
