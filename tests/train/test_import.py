@@ -1,4 +1,6 @@
 import json
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -87,6 +89,25 @@ def test_image_that_cannot_be_read_ends_the_import_and_leaves_nothing(
     assert sorted(p.name for p in tmp_path.iterdir()) == ["set"]
     assert main(["import", str(folder), "--out", str(tmp_path / "out"), "--skip-broken"]) == 0
     assert len(read_dataset(tmp_path / "out").samples) == 2
+
+
+def test_failed_import_waits_for_copies_under_way_so_that_none_makes_its_folder_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_pts(tmp_path / "set", count=20)
+    (folder / "0.png").write_bytes(b"no image")
+
+    def slow(source: Path, target: Path) -> None:
+        time.sleep(0.05)
+        target.write_bytes(source.read_bytes())
+
+    monkeypatch.setattr("shutil.copyfile", slow)
+    before = set(threading.enumerate())
+    with pytest.raises(DataError):
+        import_dataset(read_labels(folder), tmp_path / "out", "")
+    copying = [t for t in set(threading.enumerate()) - before if t.name.startswith("ThreadPoolExecutor")]
+    assert not copying
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["set"]
 
 
 def test_rows_of_a_table_are_named_by_file_and_line(tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ import argparse
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -109,21 +110,25 @@ def _new_name(image: Path, root: Path) -> str:
 def _copy_all(names: Mapping[Path, str], folder: Path, refuse: Refuse) -> dict[Path, ImageFacts]:
     """Copy the images; give what is known of each, in order."""
     found: dict[Path, ImageFacts] = {}
-    results = _in_order(list(names.items()), folder)
-    for image, facts in track(results, "copying images", total=len(names), console=Console(stderr=True)):
-        if isinstance(facts, DataError):
-            refuse(facts)
-        else:
-            found[image] = facts
+    with closing(_in_order(list(names.items()), folder)) as results:
+        for image, facts in track(results, "copying images", total=len(names), console=Console(stderr=True)):
+            if isinstance(facts, DataError):
+                refuse(facts)
+            else:
+                found[image] = facts
     return found
 
 
-def _in_order(items: Sequence[tuple[Path, str]], folder: Path) -> Iterator[tuple[Path, ImageFacts | DataError]]:
-    """Work on a few images at a time."""
-    with ThreadPoolExecutor(WORKERS) as pool:
-        rest = iter(items)
+def _in_order(
+    items: Sequence[tuple[Path, str]], folder: Path
+) -> Generator[tuple[Path, ImageFacts | DataError], None, None]:
+    """Work on a few images at a time; closed early, it waits until nothing is written any more."""
+    pool, rest = ThreadPoolExecutor(WORKERS), iter(items)
+    try:
         while part := list(islice(rest, AHEAD)):
             yield from zip((image for image, _ in part), pool.map(partial(_copy, folder=folder), part), strict=True)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _copy(item: tuple[Path, str], folder: Path) -> ImageFacts | DataError:
