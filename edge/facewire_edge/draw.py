@@ -86,11 +86,11 @@ def read_messages(path: Path) -> dict[int | str, Message]:
 
 
 def frame_rate(messages: dict[int | str, Message]) -> float:
-    """Give the frame rate that capture times and indices agree on."""
+    """Give the frame rate that capture times and indices agree on; stills have none."""
     results = [m.result for m in messages.values()]
     first, last = results[0], results[-1]
     seconds, frames = (last.time_ns - first.time_ns) / 1e9, last.index - first.index
-    if seconds <= 0 or frames <= 0:
+    if seconds <= 0 or frames <= 0 or first.image is not None:
         return DEFAULT_FPS
     # MPEG-4 counts time in 1/65535 s: more decimals than these are refused.
     return min(max(round(frames / seconds, 2), 1.0), MAX_FPS)

@@ -13,7 +13,7 @@ from facewire_edge.errors import DataError
 from facewire_edge.types import Frame, Image
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp"})
-DEFAULT_FPS = 25.0  # of a file that does not say, and of stills: PAL's, between the two common rates
+DEFAULT_FPS = 25.0  # of a file that does not say, and of paced stills: PAL's, between the two common rates
 
 
 class StillError(DataError):
@@ -83,17 +83,20 @@ class VideoFile:
 
 
 class ImageFolder:
-    """Read independent stills, in the order of their names; a path to one still is a folder of one."""
+    """Read independent stills, in the order of their names; a path to one still is a folder of one.
+
+    They have no media time, which would run ahead of the clock where they are read faster than it says.
+    """
 
     live, still = False, True
 
     def __init__(self, path: Path, fps: float | None = None, realtime: bool = False) -> None:
         self._files = [path] if path.is_file() else _images(path)
-        self._pace = Pace(fps or DEFAULT_FPS, realtime)
+        self._pace = Pace(fps or DEFAULT_FPS, realtime) if realtime else None
         self._index = 0
 
     def read(self) -> Frame | None:
-        """Give the next still, None at the end.
+        """Give the next still, None at the end; its time is that of reading it.
 
         Raises:
             StillError: it cannot be read; the next call gives the next one.
@@ -104,7 +107,8 @@ class ImageFolder:
         self._index += 1
         path = self._files[self._index - 1]
         image = _read_still(path)
-        return Frame(image, self._index - 1, self._pace(self._index - 1), path.name)
+        time_ns = time.monotonic_ns() if self._pace is None else self._pace(self._index - 1)
+        return Frame(image, self._index - 1, time_ns, path.name)
 
     def close(self) -> None:
         """Hold nothing open."""

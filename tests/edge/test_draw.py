@@ -85,6 +85,11 @@ def test_stills_are_matched_by_name_and_broken_ones_left_out(tmp_path: Path) -> 
     assert drawn == {"a.png": False, "a.png.png": False, "c.png": True}
 
 
+def test_video_of_stills_has_the_usual_rate_however_fast_they_were_read(tmp_path: Path) -> None:
+    messages = draw.read_messages(write_lines(tmp_path / "m.jsonl", line(0, image="a.jpg"), line(1, image="b.jpg")))
+    assert draw.frame_rate(messages) == draw.DEFAULT_FPS
+
+
 def test_file_of_several_runs_gives_the_last_one(tmp_path: Path) -> None:
     messages = write_lines(tmp_path / "m.jsonl", line(0), line(7), line(0), line(1))
     assert list(draw.read_messages(messages)) == [0, 1]

@@ -56,6 +56,15 @@ def test_media_time_and_not_processing_time_is_published() -> None:
     assert np.allclose(steps, 0.1, atol=0.002)  # capture times are rounded to 0.1 ms; the clock is read anew each time
 
 
+def test_still_is_published_after_it_was_taken(tmp_path: Path) -> None:
+    import cv2
+
+    for i in range(20):
+        cv2.imwrite(str(tmp_path / f"{i:02}.png"), fakes.picture((50, 50, 30)))
+    messages = run(open_camera(str(tmp_path), fps=1))
+    assert all(m["t_capture"] <= m["t_publish"] for m in messages)
+
+
 def test_landmarks_are_normalised_to_the_whole_image() -> None:
     face = run(ReplayCamera([fakes.picture((100, 50, 40))], fps=25))[0]["faces"][0]
     assert np.allclose(face["landmarks"][2], [0.5, 0.5], atol=0.01)  # the middle of the square; a pixel is 0.005
