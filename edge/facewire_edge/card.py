@@ -90,8 +90,8 @@ class ModelCard:
 
     @property
     def title(self) -> str:
-        """Give the name and the first digits of the hash, as messages carry it."""
-        return f"{self.name}@{self.sha256[:6]}"
+        """Give the name and the first digits of the hash, as messages carry it; of a float model its own file's."""
+        return f"{self.name}@{(self.sha256 or self.float_sha256)[:6]}"
 
 
 def read_card(path: Path) -> tuple[ModelCard, bytes]:

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -142,10 +143,11 @@ def test_models_and_peers_side_by_side_make_one_page_and_one_json(
     where = ["--data", str(faces), "--page", str(page), "--json", str(figures)]
     assert main(["evaluate", *models, *where]) == 0
     found = json.loads(figures.read_text())
-    assert found["model"] == "tiny@"
+    identity = f"tiny@{hashlib.sha256((tmp_path / 'model.keras').read_bytes()).hexdigest()[:6]}"
+    assert found["model"] == identity
     names = [m["model"] for m in found["models"]]
     assert len(names) == 3
-    assert names[0].startswith("tiny, float")
+    assert names[0].startswith(f"{identity}, float")
     assert names[2] == "peer"
     assert found["models"][0]["ms_per_face"] > 0
     assert "nme_percent" in found["models"][1]["detector_boxes"]

@@ -69,7 +69,7 @@ def enter_model(
     if thorough and boxes != "detector":
         from_detector = evaluate_landmarks(samples, card, run, "detector", detector, schema)
     return Contestant(
-        name=card.title if card.sha256 else f"{card.name}, float, {path.resolve().parent.name}",
+        name=card.title if card.sha256 else f"{card.title}, float, {path.resolve().parent.name}",
         schema=schema,
         card=card,
         prediction=prediction,

@@ -71,7 +71,7 @@ def edge_runner(model: Model) -> BatchRunner:
 
 
 def open_model(path: Path) -> tuple[ModelCard, BatchRunner]:
-    """Open a ``.keras`` or a ``.tflite`` of ours.
+    """Open a ``.keras`` or a ``.tflite`` of ours; the card of a float model has the hash of its file.
 
     Raises:
         ModelError: the file cannot be used.
@@ -81,7 +81,7 @@ def open_model(path: Path) -> tuple[ModelCard, BatchRunner]:
         model = load_model(path)
         return model.card, edge_runner(model)
     checkpoint = load_checkpoint(path)
-    return checkpoint.card, keras_runner(checkpoint.model)
+    return replace(checkpoint.card, float_sha256=checkpoint.sha256()), keras_runner(checkpoint.model)
 
 
 def truth_crop(sample: Sample, card: ModelCard) -> CropTransform:
