@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import io
 import json
@@ -16,6 +15,7 @@ from facewire_edge.card import ModelCard
 from facewire_edge.files import write_bytes, write_text
 from facewire_edge.types import Image, Points
 from facewire_train.images import read_image
+from facewire_train.page import note, page, picture, section, table
 from matplotlib.figure import Figure
 
 from facewire_convert.edgetpu import Mapping
@@ -27,11 +27,7 @@ TILE_PX = 256
 LINE_PX = 16  # of the text under a tile
 TRUTH, FLOAT, INT8 = (80, 220, 80), (80, 160, 255), (255, 60, 60)  # RGB
 PLOT_DPI = 90
-STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222}"
-    "table{border-collapse:collapse;margin:1rem 0}td,th{border:1px solid #ccc;padding:.2rem .6rem;text-align:left}"
-    "img{max-width:100%}.holds{color:#176c2b}.doubted{color:#8a5a00}.fails{color:#b3261e}"
-)
+HOLDS, DOUBTED, FAILS = "#2a9d4a", "#c98a00", "#d0342c"  # beside the verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +54,7 @@ def write_report(report: Report, folder: Path) -> None:
     for name, data in report.images.items():
         write_bytes(folder / name, data)
     write_text(folder / "report.json", json.dumps(values(report), indent=1) + "\n")
-    write_text(folder / "report.html", page(report))
+    write_text(folder / "report.html", report_page(report))
 
 
 def values(report: Report) -> dict[str, Any]:
@@ -74,22 +70,18 @@ def values(report: Report) -> dict[str, Any]:
     }
 
 
-def page(report: Report) -> str:
+def report_page(report: Report) -> str:
     """Give one HTML page that needs no other file."""
-    kind = "fails" if not report.gate["holds"] else "doubted" if report.gate["doubts"] else "holds"
     gate = {name: value for name, value in report.gate.items() if name != "doubts"}  # the verdict says them
     parts = [
-        f"<!doctype html><meta charset=utf-8><title>{html.escape(report.model)}</title><style>{STYLE}</style>",
-        f"<h1>{html.escape(report.model)}: float against int8</h1>",
-        f"<p class={kind}>{html.escape(report.verdict)}</p>",
-        _table("Gate", gate),
-        _table("Landmarks", report.figures),
-        _table("Calibration", report.calibration),
-        f"<h2>Edge TPU</h2><p>{html.escape(report.edgetpu.summary)}</p>",
-        _findings(report.edgetpu),
-        *(_figure(name, data) for name, data in report.images.items()),
+        _verdict(report),
+        _figures("Gate", gate),
+        _figures("Landmarks", report.figures),
+        _figures("Calibration", report.calibration),
+        section("Edge TPU", note(report.edgetpu.summary), _findings(report.edgetpu)),
+        *(section(name, _picture(name, data)) for name, data in report.images.items()),
     ]
-    return "\n".join(part for part in parts if part) + "\n"
+    return page(f"{report.model}: float against int8", "", parts)
 
 
 def landmark_images(parity: LandmarkParity, card: ModelCard) -> dict[str, bytes]:
@@ -129,43 +121,45 @@ def per_landmark(parity: LandmarkParity, card: ModelCard) -> bytes:
 def _tile(parity: LandmarkParity, index: int, difference_px: float) -> Image:
     """Draw one face in its crop: truth, float and int8, with a line of text under it."""
     sample, crop = parity.samples[index], parity.crops[index]
-    picture = cv2.resize(crop.warp(read_image(sample.image)), (TILE_PX, TILE_PX), interpolation=cv2.INTER_CUBIC)
+    tile = cv2.resize(crop.warp(read_image(sample.image)), (TILE_PX, TILE_PX), interpolation=cv2.INTER_CUBIC)
     sides = (
         (TRUTH, 2, sample.points),
         (FLOAT, 3, parity.float_.points[index]),  # larger, so that it shows around int8
         (INT8, 1, parity.int8.points[index]),
     )
     for colour, radius, points in sides:
-        _draw_points(picture, crop.to_units(points) * np.float32(TILE_PX) - np.float32(0.5), colour, radius)
+        _draw_points(tile, crop.to_units(points) * np.float32(TILE_PX) - np.float32(0.5), colour, radius)
     line = np.zeros((LINE_PX, TILE_PX, 3), np.uint8)
     text = (
         f"{difference_px:.2f} px  NME {100 * parity.float_.errors[index]:.2f} > {100 * parity.int8.errors[index]:.2f}"
     )
     cv2.putText(line, text, (4, LINE_PX - 4), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (255, 255, 255), 1, cv2.LINE_AA)
-    return np.concatenate([picture, line])
+    return np.concatenate([tile, line])
 
 
-def _draw_points(picture: Image, points: Points, colour: tuple[int, int, int], radius: int) -> None:
+def _draw_points(tile: Image, points: Points, colour: tuple[int, int, int], radius: int) -> None:
     for x, y in points[np.isfinite(points).all(axis=1)]:
-        cv2.circle(picture, (round(float(x)), round(float(y))), radius, colour, -1, cv2.LINE_AA)
+        cv2.circle(tile, (round(float(x)), round(float(y))), radius, colour, -1, cv2.LINE_AA)
 
 
-def _table(title: str, rows: dict[str, Any]) -> str:
-    if not rows:
-        return ""
-    cells = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(str(v))}</td></tr>" for k, v in rows.items())
-    return f"<h2>{title}</h2><table>{cells}</table>"
+def _verdict(report: Report) -> str:
+    colour = FAILS if not report.gate["holds"] else DOUBTED if report.gate["doubts"] else HOLDS
+    return f'<p style="border-left:.4rem solid {colour};padding-left:.6rem">{html.escape(report.verdict)}</p>'
+
+
+def _figures(title: str, rows: dict[str, Any]) -> str:
+    return section(title, table(("figure", "value"), list(rows.items()))) if rows else ""
 
 
 def _findings(mapping: Mapping) -> str:
     if not mapping.findings:
         return ""
     rows = [(f.number, f.operation, f.layer, f.constraint, f.remedy) for f in mapping.findings]
-    body = "".join(f"<tr>{''.join(f'<td>{html.escape(str(c))}</td>' for c in row)}</tr>" for row in rows)
-    return f"<table><tr><th>number<th>operation<th>layer<th>constraint<th>remedy</tr>{body}</table>"
+    return table(("number", "operation", "layer", "constraint", "remedy"), rows)
 
 
-def _figure(name: str, data: bytes) -> str:
-    legend = ": truth green, float blue, int8 red" if name == "worst_faces.png" else ""
-    source = base64.b64encode(data).decode()
-    return f'<h2>{html.escape(name)}{legend}</h2><img alt="{html.escape(name)}" src="data:image/png;base64,{source}">'
+def _picture(name: str, data: bytes) -> str:
+    """Give a picture, no wider than it is."""
+    width = np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)).shape[1]
+    legend = "truth green, float blue, int8 red" if name == "worst_faces.png" else ""
+    return f'<div style="max-width:{width}px">{picture(data, "image/png", legend, name)}</div>'

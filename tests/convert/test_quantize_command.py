@@ -66,6 +66,12 @@ def test_report_of_a_gate_that_tells_little_says_so(conversion: Any, tmp_path: P
     assert read_card(tmp_path / "out" / "model.tflite")[0].metrics["int8"]["doubts"]
 
 
+def test_report_page_fits_a_telephone(finished: Path) -> None:
+    page = (finished / "report" / "report.html").read_text()
+    assert '<meta name="viewport" content="width=device-width' in page
+    assert page.count("<table") == page.count('<div class="wide"><table') == 3
+
+
 def test_report_page_needs_nothing_else(finished: Path) -> None:
     page = (finished / "report" / "report.html").read_text()
     assert page.count("data:image/png;base64,") == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,8 @@ from facewire_train.page import picture
 
 SIZE_INCH = (4.2, 3.0)  # about as wide as a telephone: letters keep their size there
 BARS = 30
+LINE = 34  # letters of a title, and of a line's name, that fit into that width
+LEGEND_LINE_INCH = 0.17
 REACH = 2.0  # standard deviations that a mode is drawn at
 
 
@@ -41,13 +44,15 @@ def curves(
     lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], title: str, x: str, y: str, **axis: Any
 ) -> str:
     """Draw named lines."""
-    figure, axes = new_figure()
+    names = {name: _wrapped(name) for name in lines}
+    legend = LEGEND_LINE_INCH * sum(1 + name.count("\n") for name in names.values())
+    figure, axes = new_figure(height=SIZE_INCH[1] + legend)
     for name, (xs, ys) in lines.items():
-        axes.plot(xs, ys, label=name, marker="o" if len(xs) == 1 else "." if len(xs) < 20 else "")
-    axes.set(title=title, xlabel=x, ylabel=y, **axis)
+        axes.plot(xs, ys, label=names[name], marker="o" if len(xs) == 1 else "." if len(xs) < 20 else "")
+    axes.set(title=_wrapped(title), xlabel=x, ylabel=y, **axis)
     axes.grid(alpha=0.3)
     if lines:
-        axes.legend(fontsize="small")
+        figure.legend(loc="outside lower center", fontsize="small")
     return chart(figure, title)
 
 
@@ -56,7 +61,7 @@ def bars(values: Mapping[str, float], title: str, unit: str, errors: NDArray[np.
     figure, axes = new_figure(height=max(SIZE_INCH[1], 0.8 + 0.26 * len(values)))
     axes.barh(list(values), list(values.values()), xerr=errors, color="tab:blue", ecolor="black", capsize=2)
     axes.invert_yaxis()
-    axes.set(title=title, xlabel=unit)
+    axes.set(title=_wrapped(title), xlabel=unit)
     return chart(figure, title)
 
 
@@ -99,5 +104,10 @@ def new_figure(height: float = SIZE_INCH[1]) -> tuple[Figure, Any]:
 
 
 def _as_face(axes: Any, title: str) -> None:
-    axes.set(title=title, aspect="equal", xticks=[], yticks=[])
+    axes.set(title=_wrapped(title), aspect="equal", xticks=[], yticks=[])
     axes.invert_yaxis()
+
+
+def _wrapped(text: str) -> str:
+    """Break a text that would not fit; names of models have no spaces."""
+    return textwrap.fill(text, LINE)

@@ -10,13 +10,15 @@ from typing import Any
 STYLE = """
 :root{color-scheme:light dark;--line:#8885;--dim:#888}
 *{box-sizing:border-box}
-body{font:15px/1.5 system-ui,sans-serif;max-width:78rem;margin:0 auto;padding:1rem}
+body{font:15px/1.5 system-ui,sans-serif;max-width:78rem;margin:0 auto;padding:1rem;overflow-wrap:anywhere}
 h1{font-size:1.5rem;margin:.5rem 0}
 h2{font-size:1.15rem;margin:2rem 0 .5rem;border-top:1px solid var(--line);padding-top:1rem}
 p{max-width:46rem;margin:.4rem 0}
 .wide{overflow-x:auto}
 table{border-collapse:collapse;margin:.5rem 0}
 td,th{border-bottom:1px solid var(--line);padding:.2rem .7rem .2rem 0;text-align:left;white-space:nowrap}
+th{white-space:normal;overflow-wrap:anywhere;min-width:4.5rem;max-width:16rem;vertical-align:bottom}
+td:first-child,th:first-child{position:sticky;left:0;background:Canvas}
 td.n{text-align:right;font-variant-numeric:tabular-nums}
 .charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(21rem,100%),1fr));gap:1rem}
 .faces{display:grid;grid-template-columns:repeat(auto-fill,minmax(9.5rem,1fr));gap:.6rem}
@@ -34,7 +36,8 @@ def page(title: str, lead: str, sections: Iterable[str]) -> str:
         f'<link rel="icon" href="data:,"><title>{name}</title><style>{STYLE}</style></head>'
     )
     body = "\n".join(part for part in sections if part)
-    return f"{head}<body><h1>{name}</h1><p>{html.escape(lead)}</p>\n{body}\n</body></html>\n"
+    below = note(lead) if lead else ""
+    return f"{head}<body><h1>{name}</h1>{below}\n{body}\n</body></html>\n"
 
 
 def section(title: str, *parts: str) -> str:
