@@ -71,7 +71,7 @@ def read_labels(path: Path, refuse: Refuse = refuse_all) -> Dataset:
     dataset = READERS[found](folder, refuse)
     if not dataset.samples:
         raise DataError(f"{folder} ({found}) lists no face that can be used")
-    samples = in_one_split(dataset.samples, refuse)
+    samples = in_one_split(dataset.samples)
     return replace(dataset, path=path, name=dataset.name or folder.resolve().name, samples=samples)
 
 

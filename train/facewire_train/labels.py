@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
@@ -13,6 +14,8 @@ from facewire_edge.errors import DataError, UsageError
 from facewire_edge.geometry import Box
 from facewire_edge.schema import LandmarkSchema, load_schema
 from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
 
 VALIDATION_PERCENT = 5  # of the training subjects, chosen by a hash so that everybody holds back the same ones
 SPLITS = ("train", "val", "test")
@@ -78,16 +81,23 @@ def only_labelled(samples: Iterable[Sample]) -> tuple[Sample, ...]:
     return tuple(s if s.split == "train" or not s.filled else _without_filled(s) for s in samples)
 
 
-def in_one_split(samples: Sequence[Sample], refuse: Refuse) -> tuple[Sample, ...]:
-    """Hand images that lie in several splits to ``refuse``; whoever goes on keeps them in the last of these alone."""
+def in_one_split(samples: Sequence[Sample]) -> tuple[Sample, ...]:
+    """Keep images that lie in several splits in the last of these alone: what was trained on tests nothing."""
     splits = {image: {s.split for s in faces} for image, faces in group_by_image(samples).items()}
-    for image, names in splits.items():
-        if len(names) > 1:
-            listed = " and ".join(name for name in SPLITS if name in names)
-            what = f"{image} is listed in {listed}: what was trained on tests nothing; take it off one list"
-            refuse(DataError(f"{what}, or import with --skip-broken, which keeps it in the last of them"))
     last = {image: max(names, key=SPLITS.index) for image, names in splits.items()}
-    return tuple(s for s in samples if s.split == last[s.image])
+    kept = tuple(s for s in samples if s.split == last[s.image])
+    several = [image for image, names in splits.items() if len(names) > 1]
+    if several:
+        listed = " and ".join(name for name in SPLITS if name in splits[several[0]])
+        log.warning(
+            "%s is listed in %s (%d such images): what was trained on tests nothing; %d faces are left out, those of "
+            "the last split stay",
+            several[0],
+            listed,
+            len(several),
+            len(samples) - len(kept),
+        )
+    return kept
 
 
 def _without_filled(sample: Sample) -> Sample:
