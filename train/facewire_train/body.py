@@ -158,7 +158,7 @@ def _openness(places: Array) -> Array:
 
 def _ear(head: Array, side: int, turn: NDArray[np.float64]) -> _Part:
     shape, texture, rim = _ear_figures(side)
-    places = shape + np.array([side * (np.abs(head[[0, 16], 0]).mean() + 0.12), -0.16, -1.25])
+    places = shape + np.array([side * (np.abs(head[[0, 16], 0]).mean() + 0.1), -0.16, -1.38])
     return _Part((places @ turn.T).astype(np.float32), texture, rim, True)
 
 
@@ -212,7 +212,7 @@ def _shoulders(body: NDArray[np.float64]) -> _Part:
 def _curtain(look: Look, turn: NDArray[np.float64]) -> _Part:
     """Hang long hair from the crown, open towards the face."""
     rng = np.random.default_rng(look.texture + 3)
-    longitude = np.linspace(68, 292, CURTAIN_COLS)
+    longitude = np.linspace(80, 280, CURTAIN_COLS)
     down = np.linspace(0, 1, CURTAIN_ROWS)[:, None]
     angle = np.radians(longitude)[None]
     lumps = rng.normal(1, 0.025, (CURTAIN_ROWS, CURTAIN_COLS))

@@ -13,8 +13,8 @@ from facewire_train.texture import UNIT, Sheet, face_shape, latitudes, longitude
 
 BROW_GRAIN = (36, 90)  # height and width of a brow's window: a brow spans 30 by 75
 # Where hair begins: degrees up at degrees from the front, of a forehead that is ``f`` degrees high (below).
-HAIR_LONGITUDE = (0, 25, 40, 52, 62, 70, 78, 84, 95, 110, 135, 180)
-HAIR_SIDE = (30, 20, 8, -6, 4, 4, -18, -36, -42)  # from 52 degrees on
+HAIR_LONGITUDE = (0, 25, 40, 54, 66, 76, 86, 92, 102, 115, 135, 180)
+HAIR_SIDE = (30, 20, 8, -6, 4, 4, -18, -36, -42)  # from 54 degrees on
 
 
 def hair_cover(look: Look, cell: int) -> NDArray[np.float32]:
