@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 from facewire_edge.schema import IBUG68
 from facewire_train import glasses, held, look, person, placing, synthetic
+from facewire_train.hair import paint_brows
 from facewire_train.head import Expression, Pose, express, identity, mean_head, project, rotation
 from facewire_train.light import light_of
 from facewire_train.raster import grid_triangles, rasterise
 from facewire_train.supersample import SUPERSAMPLING, shrunk, upscaled
 from facewire_train.synthetic import SyntheticFace, render, render_clip, render_group
-from facewire_train.texture import FINE, pixels_a_cell, texture_points
+from facewire_train.texture import FINE, Sheet, face_shape, pixels_a_cell, texture_points
 from facewire_train.wear import NOTHING, Worn, wear_of
 
 SIZE = 128
@@ -89,6 +90,18 @@ def test_jaw_labels_are_even_on_each_side(faces: list[SyntheticFace]) -> None:
         for side in (face.points[:9], face.points[8:17]):
             steps = np.linalg.norm(np.diff(side, axis=0), axis=1)
             assert np.abs(steps / steps.mean() - 1).max() < 0.12  # even along the line, whose corners they cut
+
+
+def test_brows_are_drawn_below_their_labels() -> None:
+    rows, columns = face_shape(FINE)
+    sheet = Sheet(np.full((rows, columns, 3), 250, np.float32), FINE)
+    paint_brows(sheet, texture_points(), look.look_of(np.random.default_rng(1)), np.random.default_rng(1))
+    dark = 250 - sheet.pixels.mean(axis=2)
+    for x, y in texture_points()[[18, 19, 20, 23, 24, 25]]:
+        column = dark[:, round(float(x))]  # a texture unit is a pixel of the fine texture
+        edge = np.interp(0.5 * column.max(), np.maximum.accumulate(column), np.arange(rows))
+        assert abs(edge - y) < 1.5  # units: 1.2 % of the eye distance
+        assert column @ np.arange(rows) / column.sum() > y + 1.5
 
 
 def test_turning_to_the_right_of_the_image_moves_the_nose_there() -> None:

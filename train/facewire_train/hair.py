@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from facewire_train import stencils
 from facewire_train.look import Look
-from facewire_train.paint import Colour, Picture, Points, blend, mask_of, noise, ribbon, smoothed
+from facewire_train.paint import Colour, Picture, Points, blend, mask_of, noise, smoothed
 from facewire_train.texture import UNIT, Sheet, face_shape, latitudes, longitudes
 
-BROW_GRAIN = (36, 90)  # height and width of a brow's window: a brow spans 30 by 75
+BROW_GRAIN = (36, 90)  # height and width of a brow's window: a brow spans 29 by 75
+BROW_PROFILE = np.array([0.25, 0.7, 0.95, 1.0, 0.8], np.float32)  # its height from the temple to the nose
 # Where hair begins: degrees up at degrees from the front, of a forehead that is ``f`` degrees high (below).
 HAIR_LONGITUDE = (0, 25, 40, 54, 66, 76, 86, 92, 102, 115, 135, 180)
 HAIR_SIDE = (30, 20, 8, -6, 4, 4, -18, -36, -42)  # from 54 degrees on
@@ -52,14 +53,14 @@ def _tinted(tone: NDArray[np.float32], colour: Colour) -> Picture:
 
 
 def paint_brows(sheet: Sheet, p: Points, look: Look, rng: np.random.Generator) -> None:
-    """Paint both brows."""
-    width = look.brow_width * UNIT
+    """Paint both brows below their landmarks: 300-W's annotators follow the upper edge."""
+    down = (look.brow_width * UNIT * BROW_PROFILE)[:, None] * np.array([0, 1], np.float32)
     colour = look.hair * 0.6 if look.style != "cap" else look.skin * 0.3
     colour = np.minimum(colour, look.skin * 0.75)
     height, length = (round(side * sheet.scale) for side in BROW_GRAIN)
     grain = np.clip(1 + 0.3 * noise(rng, (6, 12), height, length), 0.5, 1.5)
-    for brow in (p[17:22], p[22:27]):
-        body = ribbon(brow + np.array([0, 0.1 * width], np.float32), width)
+    for brow, below in ((p[17:22], down), (p[22:27], down[::-1])):
+        body = np.concatenate([brow, (brow + below)[::-1]])
         x, y = np.floor((body.min(axis=0) - 4) * sheet.scale).astype(int)
         window = sheet.window((int(x), int(y)), grain.shape)
         cover = mask_of(grain.shape, window.to_pixels(body), 1.2 * sheet.scale)

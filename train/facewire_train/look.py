@@ -70,7 +70,7 @@ def look_of(rng: np.random.Generator) -> Look:
         beard=float(rng.uniform(0.25, 0.95)) if bearded else 0.0,
         moustache=float(rng.uniform(0.2, 0.95)) if man and rng.random() < 0.35 else 0.0,
         glasses=float(rng.uniform(0.25, 0.36)) if rng.random() < 0.16 else 0.0,
-        brow_width=float(rng.uniform(0.04, 0.08)),
+        brow_width=float(rng.uniform(0.055, 0.11)),
         brow_strength=float(rng.uniform(0.45, 1.15)),
         makeup=0.0 if man else float(rng.uniform(0, 1)),
         wrinkles=float(rng.beta(1, 2)),
