@@ -14,6 +14,7 @@ from facewire_train.paint import Colour, Points, blend, lay, ribbon
 from facewire_train.texture import UNIT, Sheet, disc, texture_points
 
 IRIS = 0.088  # radius in half jaw widths: 11.8 mm across, on a face 140 mm wide
+LASH_INSIDE = 0.35  # share of the lashes' thickness by which they lie below the lid's landmarks
 TEETH = 0.09  # of half a jaw width that shows below the upper lip
 
 
@@ -32,7 +33,7 @@ def paint_eye(sheet: Sheet, lids_3d: NDArray[np.float32], first: int, look: Look
     window = sheet.window(fixed.corner, fixed.opening.shape)
     place, at_rest = texture_points()[first : first + 6], mean_head()[first : first + 6]
     squeeze = _gap(lids_3d) / _gap(at_rest)
-    white = np.broadcast_to(look.skin.astype(np.float32) * np.float32(0.2) + 180, window.pixels.shape).copy()
+    white = np.broadcast_to(look.skin.astype(np.float32) * np.float32(0.3) + 145, window.pixels.shape).copy()
     eye = replace(window, pixels=white)
     radius, upright = IRIS * UNIT, IRIS * UNIT / max(squeeze, 0.05)
     centre = place.mean(axis=0) + gaze.astype(np.float32) * [8, 4 / max(squeeze, 0.3)] - [0, 0.12 * upright]
@@ -43,7 +44,7 @@ def paint_eye(sheet: Sheet, lids_3d: NDArray[np.float32], first: int, look: Look
     blend(window.pixels, fixed.opening, eye.pixels)
     lashes = look.skin * (0.3 - 0.25 * look.makeup)
     thick = (2.5 + 3 * look.makeup) / max(squeeze, 0.4)
-    window.fill(ribbon(place[:4], thick), lashes, 0.6, 0.9)
+    window.fill(ribbon(place[:4] + np.array([0, LASH_INSIDE * thick], np.float32), thick), lashes, 0.6, 0.9)
     lay(window.pixels, fixed.lower_lid, look.skin * 0.45, 0.6)
     lay(sheet.pixels, fixed.fold, look.skin * 0.5, 0.45)
 
