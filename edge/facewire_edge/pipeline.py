@@ -84,7 +84,7 @@ def run(config: EdgeConfig) -> Stats:
 
 def open_tracker(config: EdgeConfig) -> tuple[Tracker, Origin]:
     """Load both models and build what turns frames into faces."""
-    detector, landmarks = load_models(config, faint=True)
+    detector, landmarks = load_models(config, faint=config.min_score is None)
     presence = landmarks.card.min_presence if config.min_presence is None else config.min_presence
     if config.uncertainty:
         require_uncertainty(landmarks.card, config.model)
@@ -96,14 +96,17 @@ def open_tracker(config: EdgeConfig) -> tuple[Tracker, Origin]:
 
 
 def load_models(config: EdgeConfig, *, faint: bool = False) -> tuple[FaceDetector, LandmarkModel]:
-    """Load detector, with faint detections or without, and landmark model onto the device, or onto the CPU where the
-    device is missing.
+    """Load both models onto the device, or onto the CPU where it is missing.
+
+    Args:
+        config: names them.
+        faint: let the detector also give what is below its threshold; see :class:`facewire_edge.detect.Int8Detector`.
 
     Raises:
         HardwareError: it is missing and required.
         ModelError: a model cannot be run there.
 
-    """  # noqa: D205
+    """
     try:
         models = _load_models(config, config.device, faint)
     except HardwareError as error:

@@ -219,7 +219,7 @@ class Tracker:
         fresh = [d for d in detections if id(d) not in near]
         sure = sorted((d for d in fresh if not d.faint), key=lambda d: -d.box.area)
         for detection in sure[: 2 * self._settings.max_faces]:
-            self._start(image, detection, self._settings.min_presence)
+            self._start(image, detection)
         for track in [t for t in self._tracks if t.doubt]:
             self._lose(track)
         self._start_faint(image, [d for d in fresh if d.faint])
@@ -228,10 +228,11 @@ class Tracker:
         """Look at the best of what the detector is not sure of, while there is room for another face."""
         for detection in detections[:FAINT_LOOKS]:
             if len(self._tracks) < self._settings.max_faces:
-                self._start(image, detection, max(CERTAIN, self._settings.min_presence))
+                self._start(image, detection)
 
-    def _start(self, image: Image, detection: Detection, presence: float) -> None:
+    def _start(self, image: Image, detection: Detection) -> None:
         """Begin to follow a detected face, or go on with a lost one that it must be."""
+        presence = max(CERTAIN if detection.faint else 0.0, self._settings.min_presence)
         look = self._landmarks(image, self._landmarks.crop_of_points5(detection.points5))
         if detection.faint and look.presence < presence:
             return

@@ -1,16 +1,19 @@
 import importlib.util
 import json
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from facewire_edge.camera import ReplayCamera, open_camera
+from facewire_edge.card import attach_card, read_card
 from facewire_edge.config import EdgeConfig
 from facewire_edge.live import LiveCamera, Patience
 from facewire_edge.message import Origin
 from facewire_edge.notify import ServiceManager
-from facewire_edge.pipeline import Stats, loop, open_monitor
+from facewire_edge.pipeline import Stats, loop, open_monitor, open_tracker
 from facewire_edge.replay import Fault, ReplayDevice
 from facewire_edge.track import Tracker, TrackSettings
 
@@ -123,3 +126,15 @@ def test_file_is_not_interrupted_by_status_messages() -> None:
     loop(camera, Tracker(fakes.Detector(), fakes.Landmarks(), TrackSettings()), [sink], ORIGIN, monitor=monitor)
     assert [m["type"] for m in sink.messages] == ["faces", "faces"]
     assert "age" not in sink.messages[0]["ms"]
+
+
+@pytest.mark.parametrize(("min_score", "found"), [(None, 1), (0.999, 0)])
+def test_a_threshold_that_is_named_is_kept_and_the_cards_own_gives_way_to_certainty(
+    min_score: float | None, found: int, tmp_path: Path
+) -> None:
+    card, flatbuffer = read_card(Path(EdgeConfig().detector))
+    attach_card(flatbuffer, replace(card, min_score=0.999), tmp_path / "strict.tflite")
+    with closing(open_camera("replay")) as camera:
+        frame = camera.read()
+    tracker, _ = open_tracker(EdgeConfig(detector=str(tmp_path / "strict.tflite"), min_score=min_score))
+    assert len(tracker(frame)[0]) == found

@@ -304,7 +304,8 @@ def _written(path: Path, text: str) -> Path:
         ("", "c.toml: key 'name' is missing"),
         ('name = "x"', "model.blocks is empty"),
         ('name = "x"\n[model]\nblocks = [[3]]', "pairs"),
-        ('name = "x"\n[model]\nblocks = [[8, 2]]\n[detector]\npoints_channels = [8]', "a number for each stride"),
+        ('name = "x"\n[model]\nblocks = [[8, 2]]\n[detector]\npoints_channels = [8]', "for each stride"),
+        ('name = "x"\n[model]\nblocks = [[8, 2]]\n[detector]\npoints_channels = [8, 8, -1]', "0 or more"),
         ("name = ", "is no TOML"),
     ],
 )

@@ -145,8 +145,9 @@ def load_config(path: Path) -> TrainConfig:
         (config.fit.validate_every > 0, "fit.validate_every must be positive"),
         (0 <= config.model.min_presence < 1, f"model.min_presence must be in [0, 1), got {config.model.min_presence}"),
         (
-            len(config.detector.points_channels) in (0, len(config.detector.strides)),
-            f"detector.points_channels needs a number for each stride {list(config.detector.strides)}, got "
+            len(config.detector.points_channels) in (0, len(config.detector.strides))
+            and min(config.detector.points_channels, default=0) >= 0,
+            f"detector.points_channels needs a number, 0 or more, for each stride {list(config.detector.strides)}, got "
             f"{list(config.detector.points_channels)}",
         ),
         (0 <= config.data.negatives < 1, f"data.negatives must be in [0, 1), got {config.data.negatives}"),

@@ -20,7 +20,6 @@ from facewire_train.datasets import Dataset, Sample
 from facewire_train.evaluate import evaluate_detector, keras_runner, to_network
 from facewire_train.fit import Task
 from facewire_train.hardness import hardness
-from facewire_train.labels import is_placed
 from facewire_train.landmark_task import terms_of
 from facewire_train.losses import focal, smooth_l1
 from facewire_train.model import detector_model
@@ -107,7 +106,8 @@ def group_of(scenes: Sequence[Scene], share: float, exponent: float) -> Group:
 def _residuals(points: NDArray[np.float32]) -> NDArray[np.float32]:
     """Give what is between faces' five points (M, 5, 2) and the mean's, in crop units; NaN where they are not known."""
     rows = [
-        CropTransform.from_points5(five, MEAN_POINTS5, 1).to_units(five) if is_placed(five) else five for five in points
+        CropTransform.from_points5(five, MEAN_POINTS5, 1).to_units(five) if np.isfinite(five).all() else five
+        for five in points
     ]
     return np.asarray(rows, np.float32).reshape(-1, 5, 2) - MEAN_POINTS5
 

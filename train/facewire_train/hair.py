@@ -11,7 +11,7 @@ from facewire_train.look import Look
 from facewire_train.paint import Colour, Picture, Points, blend, mask_of, noise, smoothed
 from facewire_train.texture import UNIT, Sheet, face_shape, latitudes, longitudes
 
-BROW_GRAIN = (36, 90)  # height and width of a brow's window: a brow spans 29 by 75
+BROW_GRAIN = (36, 90)  # height and width of a brow's window: a brow spans at most 18 by 75
 BROW_PROFILE = np.array([0.25, 0.7, 0.95, 1.0, 0.8], np.float32)  # its height from the temple to the nose
 # Where hair begins: degrees up at degrees from the front, of a forehead that is ``f`` degrees high (below).
 HAIR_LONGITUDE = (0, 25, 40, 54, 66, 76, 86, 92, 102, 115, 135, 180)

@@ -77,11 +77,11 @@ TASKS = {"landmarks": landmark_task, "detector": detector_task}
 
 def synthetic_data(config: TrainConfig) -> Path:
     """Give the folder of the built-in synthetic faces, rendered on first use."""
-    from facewire_train.render import write_dataset
+    from facewire_train.render import RENDERER, write_dataset
 
     data = config.data
-    name = f"synthetic-{data.synthetic_count}-{data.synthetic_px}px-seed{data.synthetic_seed}-v{version('facewire')}"
-    folder = Path("runs") / name  # another version renders other faces
+    drawn = f"{data.synthetic_count}-{data.synthetic_px}px-seed{data.synthetic_seed}"
+    folder = Path("runs") / f"synthetic-{drawn}-v{version('facewire')}-renderer{RENDERER}"
     if not folder.is_dir():
         log.info("rendering %d synthetic faces into %s", data.synthetic_count, folder)
         write_dataset(folder, data.synthetic_count, data.synthetic_seed, data.synthetic_px)
