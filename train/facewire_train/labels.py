@@ -72,8 +72,10 @@ def group_by_image(samples: Iterable[Sample]) -> dict[Path, list[Sample]]:
 
 
 def hold_back(samples: Iterable[Sample]) -> tuple[Sample, ...]:
-    """Move the validation subjects off the training split."""
-    return tuple(replace(s, split="val") if s.split == "train" and _is_validation(s.subject) else s for s in samples)
+    """Move the validation subjects off the training split, each with all faces of its images."""
+    samples = tuple(samples)
+    images = {s.image for s in samples if s.split == "train" and _is_validation(s.subject)}
+    return tuple(replace(s, split="val") if s.split == "train" and s.image in images else s for s in samples)
 
 
 def only_labelled(samples: Iterable[Sample]) -> tuple[Sample, ...]:
