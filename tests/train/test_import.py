@@ -11,10 +11,13 @@ from facewire_edge.errors import DataError
 from facewire_edge.schema import IBUG68
 from facewire_train.__main__ import main
 from facewire_train.datasets import read_dataset, read_labels
+from facewire_train.evaluate import measurable
+from facewire_train.faces import face_box
 from facewire_train.image_facts import difference_hash, image_facts
 from facewire_train.images import read_image
 from facewire_train.import_command import import_dataset
 from facewire_train.label_checks import doubles, people_across_splits, repeated
+from facewire_train.labels import in_one_split, is_placed
 from facewire_train.shape_model import shape_model, swapped
 from facewire_train.shapes import mean_shape
 
@@ -74,6 +77,26 @@ def test_image_that_two_lists_name_for_two_splits_stays_in_the_test_alone(
     assert main(["import", str(folder), "--out", str(tmp_path / "out")]) == 0
     assert "Person_Of_A_0001.jpg is listed in train and test (1 such images)" in caplog.text
     assert [s.split for s in read_labels(tmp_path / "out").samples if "_A_" in s.image.name] == ["test"]
+
+
+def test_face_that_only_the_training_lists_of_a_test_image_is_neither_wanted_nor_background(
+    tmp_path: Path, faces: Path
+) -> None:
+    face, *others = read_labels(faces).samples
+    right = [replace(s, image=face.image, split="train", subject="b") for s in others[:2]]
+    tested = replace(face, split="test", subject="a", complete=True)
+    again = replace(face, split="train", subject="a", box=replace(face.box, x0=face.box.x0 - 3))
+    kept = in_one_split([again, right[0], tested, right[0]])
+    assert [(s.subject, s.split, s.ignore, s.complete) for s in kept] == [
+        ("a", "test", False, True),
+        ("b", "test", True, True),
+    ]
+    assert face_box(kept[1]) == face_box(right[0])
+    assert measurable(kept, IBUG68) == (tested,)  # nor is it among the faces of a landmark model
+    assert people_across_splits([*kept, replace(right[1], image=Path("b.png"))]) == []
+    import_dataset(replace(read_labels(faces), samples=kept), tmp_path / "out", "")
+    copy = read_labels(tmp_path / "out").samples
+    assert [(s.split, s.ignore, is_placed(s.points)) for s in copy] == [("test", False, True), ("test", True, False)]
 
 
 def test_image_that_cannot_be_read_ends_the_import_and_leaves_nothing(

@@ -83,10 +83,11 @@ def doubles(hashes: Sequence[NDArray[np.bool_]]) -> list[list[int]]:
 
 
 def people_across_splits(samples: Sequence[Sample]) -> list[str]:
-    """Give the subjects that are in more than one split."""
+    """Give the subjects that are in more than one split; a face that is ``ignore`` is neither learned nor measured."""
     found: dict[str, set[str]] = {}
     for sample in samples:
-        found.setdefault(sample.subject, set()).add(sample.split)
+        if not sample.ignore:
+            found.setdefault(sample.subject, set()).add(sample.split)
     return sorted(subject for subject, splits in found.items() if len(splits) > 1)
 
 

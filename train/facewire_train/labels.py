@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 VALIDATION_PERCENT = 5  # of the training subjects, chosen by a hash so that everybody holds back the same ones
 SPLITS = ("train", "val", "test")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+SAME_PX = 0.1  # labels of one image that differ by less are the same face: formats round their numbers
 UNKNOWN_TERMS = "unknown; see the set's own terms"
 HEADER_FILE, LABEL_FILE = "dataset.toml", "faces.jsonl"  # of the native format
 
@@ -84,22 +85,51 @@ def only_labelled(samples: Iterable[Sample]) -> tuple[Sample, ...]:
 
 
 def in_one_split(samples: Sequence[Sample]) -> tuple[Sample, ...]:
-    """Keep images that lie in several splits in the last of these alone: what was trained on tests nothing."""
-    splits = {image: {s.split for s in faces} for image, faces in group_by_image(samples).items()}
-    last = {image: max(names, key=SPLITS.index) for image, names in splits.items()}
-    kept = tuple(s for s in samples if s.split == last[s.image])
-    several = [image for image, names in splits.items() if len(names) > 1]
-    if several:
-        listed = " and ".join(name for name in SPLITS if name in splits[several[0]])
-        log.warning(
-            "%s is listed in %s (%d such images): what was trained on tests nothing; %d faces are left out, those of "
-            "the last split stay",
-            several[0],
-            listed,
-            len(several),
-            len(samples) - len(kept),
-        )
+    """Keep images that lie in several splits in the last of these alone: what was trained on tests nothing.
+
+    Faces that only the other splits list stay as ``ignore``, without points: they are no background.
+    """
+    parted = {image: faces for image, faces in group_by_image(samples).items() if len({s.split for s in faces}) > 1}
+    if not parted:
+        return tuple(samples)
+    _warn_of_parted(parted)
+    whole = (s for s in samples if s.image not in parted)
+    return (*whole, *(s for faces in parted.values() for s in _in_last_split(faces)))
+
+
+def _warn_of_parted(parted: Mapping[Path, Sequence[Sample]]) -> None:
+    image, faces = next(iter(parted.items()))
+    log.warning(
+        "%s is listed in %s (%d such images): what was trained on tests nothing; only the faces of the last split "
+        "count, others are kept as `ignore`",
+        image,
+        " and ".join(name for name in SPLITS if name in {s.split for s in faces}),
+        len(parted),
+    )
+
+
+def _in_last_split(faces: Sequence[Sample]) -> list[Sample]:
+    """Give the faces of an image as its last split lists them, then what only the other splits list."""
+    last = max((s.split for s in faces), key=SPLITS.index)
+    kept = [s for s in faces if s.split == last]
+    for face in faces:
+        if not any(_is_same_face(face, other) for other in kept):
+            kept.append(_ignored(face, kept[0]))
     return kept
+
+
+def _is_same_face(one: Sample, other: Sample) -> bool:
+    """Say whether two labels of an image have the same box or the same points, to the pixel's tenth."""
+    box, other_box = ((b.x0, b.y0, b.x1, b.y1) for b in (one.box, other.box))
+    same_points = np.allclose(one.points, other.points, rtol=0, atol=SAME_PX, equal_nan=True)
+    return np.allclose(box, other_box, rtol=0, atol=SAME_PX) or (is_placed(one.points) and same_points)
+
+
+def _ignored(face: Sample, beside: Sample) -> Sample:
+    """Give a face as one that is neither wanted nor background, in the split of another of its image."""
+    blank = np.full_like(face.points, np.nan)
+    face = replace(face, points=blank, visible=labelled_points(blank), filled={})
+    return replace(face, split=beside.split, complete=beside.complete, ignore=True)
 
 
 def _without_filled(sample: Sample) -> Sample:
