@@ -171,6 +171,12 @@ def test_pts_with_a_schema_beside_them_may_have_any_count(tmp_path: Path) -> Non
         ("300W/01_Indoor", "test", "private"),
         ("300W/02_Outdoor", "test", "private"),
         ("mine/testset", "test", "mine/testset"),
+        ("test/1", "test", "test/1"),
+        ("Test_images", "test", "Test_images"),
+        ("my-test", "test", "my-test"),
+        ("lfpw/testset/1", "test", "common"),
+        ("contest", "train", "contest"),
+        ("latest/1", "train", "latest/1"),
     ],
 )
 def test_300w_folders_are_parted_as_its_protocol_says(tmp_path: Path, place: str, split: str, subset: str) -> None:
@@ -178,9 +184,31 @@ def test_300w_folders_are_parted_as_its_protocol_says(tmp_path: Path, place: str
     assert {(s.split, s.subset) for s in read_labels(tmp_path / "ibug68").samples} == {(split, subset)}
 
 
-@pytest.mark.parametrize(("place", "subset"), [("ibug", "challenging"), ("01_Indoor", "private")])
-def test_test_folder_of_300w_by_itself_is_a_test_set(tmp_path: Path, place: str, subset: str) -> None:
-    assert {(s.split, s.subset) for s in read_labels(write_pts(tmp_path / place)).samples} == {("test", subset)}
+@pytest.mark.parametrize("inside", [True, False])
+@pytest.mark.parametrize(
+    ("place", "below", "expected"),
+    [
+        ("ibug", "", ("test", "challenging")),
+        ("ibug", "1", ("test", "challenging")),
+        ("01_Indoor", "", ("test", "private")),
+        ("02_Outdoor", "1", ("test", "private")),
+        ("lfpw/testset", "", ("test", "common")),
+        ("helen/testset", "1", ("test", "common")),
+        ("lfpw/trainset", "", ("train", "trainset")),
+        ("mine/testset", "", ("test", "testset")),
+        ("testset/mine", "", ("train", "mine")),
+        ("latest", "", ("train", "latest")),
+    ],
+)
+def test_folder_of_300w_by_itself_is_parted_as_in_the_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, below: str, expected: tuple[str, str], inside: bool
+) -> None:
+    write_pts(tmp_path / place / below)
+    if inside:
+        monkeypatch.chdir(tmp_path / place)
+    data = read_labels(Path() if inside else tmp_path / place)
+    assert {(s.split, s.subset) for s in data.samples} == {expected}
+    assert {data.name, *(s.source for s in data.samples)} == {Path(place).name}
 
 
 def _spoil(file: str, change: Callable[[str], str]) -> Callable[[Path], None]:

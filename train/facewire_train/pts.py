@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from facewire_train.labels import (
 # Source: C. Sagonas et al. 2016, "300 Faces In-The-Wild Challenge: database and results".
 TEST_FOLDERS = {"ibug": "challenging", "01_indoor": "private", "02_outdoor": "private"}
 COMMON = {"lfpw", "helen"}  # whose test sets together are the common subset
+TEST_WORD = re.compile("(^|[^a-z])test")  # `testset`, `my-test`; not `contest`
 
 
 def read_pts_folder(path: Path, refuse: Refuse) -> Dataset:
@@ -41,7 +43,7 @@ def read_pts_folder(path: Path, refuse: Refuse) -> Dataset:
         raise DataError(f"{path} holds no .pts files (300-W)")
     schema = own_schema(path) or IBUG68
     samples = tuple(accepted(files, lambda file: _read_face(file, path, schema), refuse))
-    return Dataset(path.name, schema, samples, UNKNOWN_TERMS, path, digest_of(files))
+    return Dataset(path.resolve().name, schema, samples, UNKNOWN_TERMS, path, digest_of(files))
 
 
 def _read_face(file: Path, folder: Path, schema: LandmarkSchema) -> Sample:
@@ -63,20 +65,21 @@ def _read_face(file: Path, folder: Path, schema: LandmarkSchema) -> Sample:
         split=split,
         subset=subset,
         subject=str(image.relative_to(folder)),
-        source=folder.name,
+        source=folder.resolve().name,
     )
 
 
 def split_and_subset(place: Path, folder: Path) -> tuple[str, str]:
-    """Tell both from the names of the folders down to ``place``, as 300-W's protocol has them."""
-    below = place.relative_to(folder).parts or (folder.name,)
-    names = [name.lower() for name in below]
+    """Tell both from the names of the folder and of those below it down to ``place``, as 300-W's protocol has them."""
+    root, below = folder.resolve(), place.relative_to(folder).parts
+    names = [name.lower() for name in (root.name, *below)]
+    subset = "/".join(below or (root.name,))
     protocol = next((TEST_FOLDERS[name] for name in names if name in TEST_FOLDERS), None)
     if protocol is not None:
         return "test", protocol
-    if "test" not in names[-1]:
-        return "train", "/".join(below)
-    return "test", "common" if COMMON & {folder.name.lower(), *names} else "/".join(below)
+    if not any(TEST_WORD.search(name) for name in names):
+        return "train", subset
+    return "test", "common" if COMMON & {root.parent.name.lower(), *names} else subset
 
 
 def read_pts(path: Path) -> NDArray[np.float32]:
