@@ -95,6 +95,14 @@ def test_kaggle_picture_that_is_larger_than_a_cell_of_the_csv_module_is_read(tmp
     assert [read_image(s.image).shape[0] for s in read_labels(tmp_path).samples] == [240, SIDE]
 
 
+@pytest.mark.parametrize("change", [lambda t: t[: len(t) // 2], lambda t: "", lambda t: t.replace("Image", "Picture")])
+def test_kaggle_table_that_changed_after_it_was_read_is_refused(tmp_path: Path, change: Callable[[str], str]) -> None:
+    last = read_labels(write_kaggle(tmp_path)).samples[-1]
+    _spoil("training.csv", change)(tmp_path)
+    with pytest.raises(DataError, match=r"training\.csv: .* the table has changed: read it again"):
+        read_image(last.image)
+
+
 def test_kaggle_quote_that_is_not_closed_spoils_its_own_line_alone(tmp_path: Path) -> None:
     folder = write_kaggle(tmp_path)
     _spoil("training.csv", lambda t: t.replace("\n36,40", '\n"36,40', 1))(folder)

@@ -36,7 +36,7 @@ def image_bytes(path: Path) -> bytes:
     """Give an image's bytes as they are stored: of the file, or the cell of its row.
 
     Raises:
-        DataError: the file cannot be read.
+        DataError: the file cannot be read, or the table has changed since its rows were listed.
 
     """
     try:

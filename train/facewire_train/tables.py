@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from facewire_edge.errors import DataError
+
 DELIMITERS = ",;"
 LONGEST_HEADER = 1 << 16  # bytes: a longer first line is no header
 
@@ -32,11 +34,19 @@ def read_columns(table: IO[bytes]) -> Columns:
 
 
 def cell_at(file: Path, start: int, column: str) -> str:
-    """Give a cell of the row that starts at a byte of a table."""
+    """Give a cell of the row that starts at a byte of a table.
+
+    Raises:
+        DataError: there is no such row or column any more.
+
+    """
     with file.open("rb") as table:
         columns = read_columns(table)
         table.seek(start)
-        return columns.cells(table.readline())[columns.names.index(column)]
+        cells = columns.cells(table.readline())
+    if column not in columns.names or len(cells) != len(columns.names):
+        raise DataError(f"{file}: no whole row starts at byte {start}; the table has changed: read it again")
+    return cells[columns.names.index(column)]
 
 
 def line_at(file: Path, start: int) -> int:
