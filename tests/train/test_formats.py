@@ -244,7 +244,26 @@ COCO = "annotations/person_keypoints_train.json"
         ("kaggle", _spoil("training.csv", lambda t: t.replace("nose_tip_x", "nose_x")), "no column 'nose_tip_x'"),
         ("kaggle", _spoil("training.csv", lambda t: t + "1,2\n"), "training.csv:6: 2 columns, expected 31"),
         ("kaggle", _spoil("training.csv", lambda t: t.rstrip()[:-2] + "\n"), "pixels, expected a square"),
-        ("kaggle", _spoil("training.csv", lambda t: t.replace("36,40", "a,40", 1)), "expected numbers or empty cells"),
+        (
+            "kaggle",
+            _spoil("training.csv", lambda t: t.replace("36,40", "a.5,40", 1)),
+            "center_x is 'a.5', expected a fin",
+        ),
+        (
+            "kaggle",
+            _spoil("training.csv", lambda t: t.replace("36,40", '"a,5",40', 1)),
+            "eye_center_x is 'a,5', expected",
+        ),
+        (
+            "kaggle",
+            _spoil("training.csv", lambda t: t.replace("36,40", "36,1e60", 1)),
+            "right_eye_center_y is '1e60', ",
+        ),
+        (
+            "kaggle",
+            _spoil("training.csv", lambda t: t.replace("36,40", "36,-inf", 1)),
+            "right_eye_center_y is '-inf', ",
+        ),
         ("coco", _spoil(COCO, lambda t: t.replace('"id"', '"key"')), "is no COCO file .key 'id' is missing"),
         ("coco", _spoil(COCO, lambda t: t.replace('"image_id": 1', '"image_id": 99')), "no image has the id 99"),
         ("coco", _spoil(COCO, lambda t: t.replace('"image_id": 1', '"image": 1')), "key 'image_id' is missing"),

@@ -24,6 +24,7 @@ NAMES = (
     *("right_eyebrow_outer_end", "left_eyebrow_outer_end", "nose_tip", "mouth_right_corner", "mouth_left_corner"),
     *("mouth_center_top_lip", "mouth_center_bottom_lip"),
 )
+LARGEST = float(np.finfo(np.float32).max)  # a larger number is infinite among the points
 KAGGLE15: LandmarkSchema = schema_from_dict(
     {
         "name": "kaggle15",
@@ -125,17 +126,19 @@ def _side(cell: str, where: str) -> int:
 
 
 def _points(values: dict[str, str], where: str) -> NDArray[np.float32]:
-    try:
-        pairs = [[_number(values[f"{name}_{axis}"]) for axis in "xy"] for name in NAMES]
-    except ValueError as error:
-        raise DataError(f"{where}: {error}; expected numbers or empty cells") from error
+    pairs = [[_number(values, f"{name}_{axis}", where) for axis in "xy"] for name in NAMES]
     points = np.array(pairs, np.float32)
-    if np.isinf(points).any():
-        raise DataError(f"{where}: a coordinate is infinite; expected numbers or empty cells")
     points[~labelled_points(points)] = np.nan
     return points
 
 
-def _number(cell: str) -> float:
+def _number(values: dict[str, str], column: str, where: str) -> float:
     """Give a coordinate, with a point or a decimal comma; NaN where the cell is empty."""
-    return float(cell.replace(",", ".") or "nan")
+    cell = values[column]
+    try:
+        number = float(cell.replace(",", ".") or "nan")
+    except ValueError:
+        number = np.inf
+    if abs(number) > LARGEST:
+        raise DataError(f"{where}: {column} is {cell!r}, expected a finite number or an empty cell")
+    return number
