@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from facewire_edge.errors import DataError
 from facewire_edge.schema import IBUG68
-from facewire_train.datasets import read_dataset
+from facewire_train.datasets import read_dataset, read_labels
 from facewire_train.images import read_image
 from facewire_train.import_command import import_dataset
 from facewire_train.pts import read_pts
@@ -138,6 +138,18 @@ def test_unknown_keys_of_labels_are_named_in_one_warning(tmp_path: Path, caplog:
     assert [r.getMessage().split(": ")[1].split(";")[0] for r in caplog.records] == [
         "unknown keys 'atributes', 'tool' are passed over"
     ]
+
+
+def test_unknown_keys_of_a_line_that_is_left_out_are_not_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = write_native(tmp_path / "d", [{"box": [5, 5, 25, 25], "points": FIVE}])
+    line = (folder / "faces.jsonl").read_text()
+    (folder / "faces.jsonl").write_text(line + '{"image": "a.jpg", "faces": ["box"]}\n' + line.replace("5, 5", "50, 5"))
+    refused: list[DataError] = []
+    assert len(read_labels(folder, refused.append).samples) == 1
+    assert len(refused) == 2
+    assert not caplog.records
 
 
 def test_set_that_render_and_import_write_has_no_unknown_key(

@@ -54,10 +54,9 @@ def read_native(path: Path, refuse: Refuse) -> Dataset:
     text = read_label_text(labels)
     lines = [(line, f"{labels}:{number}") for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     name = str(header["name"])
-    unknown: set[str] = set()  # keys: other tools may write some of their own
-    found = accepted(lines, lambda pair: _read_line(path, pair[0], schema, name, pair[1], unknown), refuse)
-    samples = tuple(sample for faces in found for sample in faces)
-    _warn_of(unknown, labels)
+    found = list(accepted(lines, lambda pair: _read_line(path, pair[0], schema, name, pair[1]), refuse))
+    samples = tuple(sample for faces, _ in found for sample in faces)
+    _warn_of({key for _, unknown in found for key in unknown}, labels)
     if not samples:
         raise DataError(f"{labels} lists no face")
     digest = hashlib.sha256(text.encode()).hexdigest()
@@ -98,25 +97,25 @@ def _warn_of(unknown: Collection[str], labels: Path) -> None:
         )
 
 
-def _unknown_keys(entry: Mapping[str, Any]) -> set[str]:
+def _unknown_keys(entry: Mapping[str, Any]) -> frozenset[str]:
+    """Give the keys that mean nothing here: other tools may write some of their own."""
     of_faces = (key for face in entry["faces"] for key in face if key not in FACE_KEYS)
-    return {*of_faces, *(key for key in entry if key not in IMAGE_KEYS)}
+    return frozenset((*of_faces, *(key for key in entry if key not in IMAGE_KEYS)))
 
 
 def _read_line(
-    path: Path, line: str, schema: LandmarkSchema, source: str, where: str, unknown: set[str]
-) -> list[Sample]:
-    """Read one image's faces, add the keys that mean nothing here; a face without points (``null``) keeps its box."""
+    path: Path, line: str, schema: LandmarkSchema, source: str, where: str
+) -> tuple[list[Sample], frozenset[str]]:
+    """Read one image's faces and the unknown keys; a face without points (``null``) keeps its box."""
     try:
         entry = json.loads(line)
-        unknown |= _unknown_keys(entry)
         image = path / image_name(str(entry["image"]), where)
         if not image.is_file():
             raise DataError(f"{where}: no image {image}")
         split = str(entry.get("split", "train"))
         if split not in SPLITS:
             raise DataError(f"{where}: split {split!r}, expected one of {', '.join(SPLITS)}")
-        return [
+        faces = [
             Sample(
                 image=image,
                 points=(points := point_array(face.get("points"), schema.n, where)),
@@ -134,6 +133,7 @@ def _read_line(
             )
             for face in entry["faces"]
         ]
+        return faces, _unknown_keys(entry)
     except DataError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
