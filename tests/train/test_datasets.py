@@ -106,6 +106,27 @@ def test_line_of_another_kind_is_refused(tmp_path: Path, text: str) -> None:
         read_dataset(folder)
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[1, 2]", r"expected a JSON object with image and faces, got \[1, 2\]$"),
+        ("null", "expected a JSON object with image and faces, got null$"),
+        (json.dumps([1] * 99), r"got \[(1, ){19}1,\.\.\.$"),
+        ('{"image": "a.jpg", "faces": {"box": 1}}', r'faces must be a list of JSON objects, got {"box": 1}$'),
+        ('{"image": "a.jpg", "faces": null}', "faces must be a list of JSON objects, got null$"),
+        ('{"image": "a.jpg", "faces": ["box"]}', 'a face must be a JSON object with box or points, got "box"$'),
+        ('{"image": "a.jpg", "faces": [[1, 2, 3, 4]]}', "a face must be a JSON object with box or points, got"),
+    ],
+)
+def test_line_that_is_no_object_of_objects_is_told_without_words_of_python(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    folder = write_native(tmp_path / "d", [])
+    (folder / "faces.jsonl").write_text(text)
+    with pytest.raises(DataError, match=words):
+        read_dataset(folder)
+
+
 def test_key_that_a_line_lacks_is_named_in_words(tmp_path: Path) -> None:
     folder = write_native(tmp_path / "d", [])
     (folder / "faces.jsonl").write_text('{"faces": []}')

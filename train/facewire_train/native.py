@@ -36,6 +36,7 @@ from facewire_train.labels import (
 log = logging.getLogger(__name__)
 
 FORMAT = 1
+LONGEST_SHOWN = 60  # letters of a wrong value that a message quotes
 HEADER_KEYS = ("format", "name", "schema", "about", "terms")
 IMAGE_KEYS = ("image", "width", "height", "split", "subset", "complete", "faces")
 FACE_KEYS = ("box", "points", "visibility", "points5", "person", "ignore", "attributes", "filled")
@@ -108,7 +109,7 @@ def _read_line(
 ) -> tuple[list[Sample], frozenset[str]]:
     """Read one image's faces and the unknown keys; a face without points (``null``) keeps its box."""
     try:
-        entry = json.loads(line)
+        entry = _entry_of(line, where)
         image = path / image_name(str(entry["image"]), where)
         if not image.is_file():
             raise DataError(f"{where}: no image {image}")
@@ -138,6 +139,26 @@ def _read_line(
         raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{where}: not a line of the native format ({reason_of(error)})") from error
+
+
+def _entry_of(line: str, where: str) -> dict[str, Any]:
+    """Give a line's JSON object, whose faces are objects too."""
+    entry = json.loads(line)
+    if not isinstance(entry, dict):
+        raise DataError(f"{where}: expected a JSON object with image and faces, got {_shortened(entry)}")
+    faces = entry["faces"]
+    if not isinstance(faces, list):
+        raise DataError(f"{where}: faces must be a list of JSON objects, got {_shortened(faces)}")
+    for face in faces:
+        if not isinstance(face, dict):
+            raise DataError(f"{where}: a face must be a JSON object with box or points, got {_shortened(face)}")
+    return entry
+
+
+def _shortened(value: Any) -> str:
+    """Give a value as JSON has it, for a message."""
+    text = json.dumps(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
 
 
 def _box(values: Any, points: NDArray[np.float32], points5: NDArray[np.float32] | None, where: str) -> Box:
