@@ -142,11 +142,20 @@ def test_unknown_header_is_refused(tmp_path: Path, header: str) -> None:
         read_dataset(folder)
 
 
-def test_unknown_key_of_a_header_is_refused_with_the_nearest_known_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("terms", "term", "unknown key 'term'; did you mean 'terms'"),
+        ("format", "fromat", "unknown key 'fromat'; did you mean 'format'"),
+        ("format = 1", "", "key 'format' is missing; expected format = 1"),
+        ("format = 1", "format = 2\nnew = 1", "format 2, expected 1"),
+    ],
+)
+def test_wrong_key_of_a_header_is_named(tmp_path: Path, old: str, new: str, words: str) -> None:
     folder = write_native(tmp_path / "d", [{"box": [5, 5, 25, 25], "points": FIVE}])
     header = folder / "dataset.toml"
-    header.write_text(header.read_text().replace("terms", "term"))
-    with pytest.raises(DataError, match=r"dataset\.toml: unknown key 'term'; did you mean 'terms'"):
+    header.write_text(header.read_text().replace(old, new))
+    with pytest.raises(DataError, match=rf"dataset\.toml: {words}"):
         read_dataset(folder)
 
 

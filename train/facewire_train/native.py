@@ -69,11 +69,13 @@ def _read_header(path: Path) -> dict[str, Any]:
         header = tomllib.loads(read_label_text(path))
     except tomllib.TOMLDecodeError as error:
         raise DataError(f"{path} is no TOML: {error}") from error
-    if header.get("format") != FORMAT:
-        raise DataError(f"{path}: format {header.get('format')!r}, expected {FORMAT}")
+    if header.get("format", FORMAT) != FORMAT:  # first: another format may have other keys
+        raise DataError(f"{path}: format {header['format']!r}, expected {FORMAT}")
     for key in header:
         if key not in HEADER_KEYS:
             raise DataError(f"{path}: {unknown_key(key, HEADER_KEYS)}")
+    if "format" not in header:
+        raise DataError(f"{path}: key 'format' is missing; expected format = {FORMAT}")
     for key in ("name", "schema"):
         if not isinstance(header.get(key), str):
             raise DataError(f"{path}: key {key!r} is missing or no text")
