@@ -13,10 +13,10 @@ from facewire_train.__main__ import main
 from facewire_train.datasets import read_dataset, read_labels
 from facewire_train.evaluate import measurable
 from facewire_train.faces import face_box
-from facewire_train.image_facts import difference_hash, image_facts
+from facewire_train.image_facts import ImageFacts, difference_hash, image_facts
 from facewire_train.images import read_image
 from facewire_train.import_command import import_dataset
-from facewire_train.label_checks import doubles, people_across_splits, repeated
+from facewire_train.label_checks import check_labels, doubles, people_across_splits, repeated
 from facewire_train.labels import in_one_split, is_placed
 from facewire_train.shape_model import shape_model, swapped
 from facewire_train.shapes import mean_shape
@@ -140,6 +140,15 @@ def test_rows_of_a_table_are_named_by_file_and_line(tmp_path: Path) -> None:
     table.write_text("\n".join([*lines[:2], lines[2][:-1] + "x"]))
     with pytest.raises(DataError, match=r"set/training\.csv:3: the picture's cell"):
         import_dataset(read_labels(tmp_path / "set"), tmp_path / "other", "")
+
+
+def test_large_group_of_one_picture_is_shown_by_its_first_members_and_one_of_each_split(faces: Path) -> None:
+    face = read_labels(faces).samples[0]
+    samples = [replace(face, image=Path(f"{i}.png"), split="train" if i < 999 else "test") for i in range(1000)]
+    facts = {s.image: ImageFacts(96, 96, np.zeros(256, bool)) for s in samples}
+    report = check_labels(samples, facts, IBUG68)
+    assert report["doubles"] == {"count": 1, "examples": [[*(f"{i}.png" for i in range(20)), "and 980 more"]]}
+    assert "999.png" in report["doubles_across_splits"]["examples"][0][:2]
 
 
 def test_far_point_and_sizes_are_reported(tmp_path: Path) -> None:

@@ -20,23 +20,23 @@ from facewire_train.shapes import mean_shape
 FAR = 0.5  # a point further outside its image than this much of the face's box is hardly meant
 DOUBLE_BITS = 12  # two pictures whose hashes differ in fewer of 256 bits are the same one, saved twice
 BLOCK = 256  # rows of hashes compared at once
-EXAMPLES = 20  # that a report lists of each kind
+EXAMPLES = 20  # that a report lists of each kind, and of each group
 MARGIN = 1.25
 
 
 def check_labels(samples: Sequence[Sample], facts: Mapping[Path, ImageFacts], schema: LandmarkSchema) -> dict[str, Any]:
     """Give the findings as JSON values: a count and the first examples of each kind."""
     images = list(facts)
-    groups = doubles([facts[image].hash for image in images])
+    groups = [[images[i] for i in group] for group in doubles([facts[image].hash for image in images])]
     splits = {s.image: s.split for s in samples}
-    across = [group for group in groups if len({splits[images[i]] for i in group}) > 1]
+    across = [_splits_first(group, splits) for group in groups if len({splits[i] for i in group}) > 1]
     return {
         "sizes": _sizes(samples, facts),
         "far_outside": _listed([s.image for s in samples if is_far_outside(s, facts[s.image])]),
         "swapped_sides": _swapped(samples, schema),
         "faces_twice": _listed([s.image for s in repeated(samples)]),
-        "doubles": _listed([[images[i] for i in group] for group in groups]),
-        "doubles_across_splits": _listed([[images[i] for i in group] for group in across]),
+        "doubles": _listed(groups),
+        "doubles_across_splits": _listed(across),
         "people_across_splits": _listed(people_across_splits(samples)),
     }
 
@@ -91,6 +91,12 @@ def people_across_splits(samples: Sequence[Sample]) -> list[str]:
     return sorted(subject for subject, splits in found.items() if len(splits) > 1)
 
 
+def _splits_first(group: Sequence[Path], splits: Mapping[Path, str]) -> list[Path]:
+    """Give a group with an image of each split before the others: a report shows the first ones."""
+    firsts = list({splits[image]: image for image in reversed(group)}.values())
+    return [*firsts, *(image for image in group if image not in firsts)]
+
+
 def _place(sample: Sample) -> bytes:
     """Give where a face lies, to the pixel's tenth, as a key."""
     if not labelled_points(sample.points).any():
@@ -133,7 +139,8 @@ def _listed(items: Sequence[Any]) -> dict[str, Any]:
 
 
 def _shown(item: Any) -> Any:
-    """Give images, alone or in groups, by the names under which they are found."""
+    """Give images, alone or the first of a group, by the names under which they are found."""
     if isinstance(item, list):
-        return [_shown(one) for one in item]
+        more = [f"and {len(item) - EXAMPLES} more"] if len(item) > EXAMPLES else []
+        return [*(_shown(one) for one in item[:EXAMPLES]), *more]
     return place_of(item) if isinstance(item, Path) else item
