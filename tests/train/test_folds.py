@@ -39,6 +39,17 @@ def test_every_subject_is_held_back_once_and_the_test_split_never(faces: Path) -
     assert len({fold.fingerprint for fold in folds}) == 3
 
 
+def test_an_image_of_several_people_is_on_one_side_of_a_fold(faces: Path) -> None:
+    data = read_dataset(faces)
+    shared = next(s for s in data.samples if s.split != "test")
+    samples = tuple(replace(s, image=shared.image) if s.split != "test" else s for s in data.samples[:6])
+    samples += tuple(s for s in data.samples[6:])
+    for k in range(3):
+        fold = with_fold(replace(data, samples=samples), k, 3)
+        sides = {s.split for s in fold.samples if s.image == shared.image}
+        assert len(sides) == 1
+
+
 def test_set_with_too_few_people_for_the_folds_is_refused(tmp_path: Path) -> None:
     data = read_dataset(write_coco(tmp_path, count=1))
     data = replace(data, samples=tuple(replace(s, subject="one") for s in data.samples))

@@ -185,6 +185,7 @@ def test_pts_with_a_schema_beside_them_may_have_any_count(tmp_path: Path) -> Non
         ("lfpw/testset/1", "test", "common"),
         ("contest", "train", "contest"),
         ("latest/1", "train", "latest/1"),
+        ("test/lfpw/trainset", "train", "test/lfpw/trainset"),
     ],
 )
 def test_300w_folders_are_parted_as_its_protocol_says(tmp_path: Path, place: str, split: str, subset: str) -> None:

@@ -193,14 +193,15 @@ def _mapping(source: LandmarkSchema, target: LandmarkSchema) -> NDArray[np.float
 
 
 def measurable(samples: Sequence[Sample], schema: LandmarkSchema) -> tuple[Sample, ...]:
-    """Give the samples of a schema whose eye corners are labelled.
+    """Give the samples of a schema whose eye corners are labelled, but for those to pass over (``ignore``).
 
     Raises:
         UsageError: there is none.
 
     """
     corners = list(schema.eye_corners)
-    found = tuple(s for s in samples if len(s.points) == schema.n and np.isfinite(s.points[corners]).all())
+    wanted = (s for s in samples if not s.ignore and len(s.points) == schema.n)
+    found = tuple(s for s in wanted if np.isfinite(s.points[corners]).all())
     if not found:
         raise UsageError(f"no face with the eye corners of schema {schema.name} in this split; nothing to measure")
     return found

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from facewire_edge.errors import DataError
 
-from facewire_train.labels import Dataset, Sample
+from facewire_train.labels import Dataset
 
 
 def fold_of(subject: str, folds: int) -> int:
@@ -25,7 +25,10 @@ def with_fold(dataset: Dataset, fold: int, folds: int) -> Dataset:
         DataError: a side of the fold is empty.
 
     """
-    samples = tuple(s if s.split == "test" else replace(s, split=_side(s, fold, folds)) for s in dataset.samples)
+    held = {s.image for s in dataset.samples if fold_of(s.subject, folds) == fold}  # each with all its faces
+    sides = ("val" if s.image in held else "train" for s in dataset.samples)
+    both = zip(dataset.samples, sides, strict=True)
+    samples = tuple(s if s.split == "test" else replace(s, split=side) for s, side in both)
     splits = {s.split for s in samples}
     if not {"train", "val"} <= splits:
         raise DataError(f"{dataset.path} has too few people or images for {folds} folds; choose fewer --folds")
@@ -46,7 +49,3 @@ def spread(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
             "each": [round(v, 4) for v in each],
         }
     return table
-
-
-def _side(sample: Sample, fold: int, folds: int) -> str:
-    return "val" if fold_of(sample.subject, folds) == fold else "train"

@@ -114,7 +114,7 @@ def landmark_task(config: TrainConfig, datasets: Sequence[Dataset]) -> Task:
     training = [s for d in own for s in d.split("train") if not s.ignore]
     five = mean_points5(training, schema, mean)
     card = _card(config, schema, mean, five, datasets)
-    held_back = _held_back([s for d in own for s in d.split("val")], schema)
+    held_back = _held_back([s for d in own for s in d.split("val") if not s.ignore], schema)
     everyone = group_by_image([s for d in datasets for s in d.split("train")])
     off_face = OffFace(everyone, five, config.model.width, config.seed, Teacher() if config.data.teacher else None)
     faces = _faces(config, datasets, rows, CropPlan(rows.of(mean), schema.n, config.model.width, MARGIN), off_face)

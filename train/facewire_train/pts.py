@@ -28,7 +28,7 @@ from facewire_train.labels import (
 # Source: C. Sagonas et al. 2016, "300 Faces In-The-Wild Challenge: database and results".
 TEST_FOLDERS = {"ibug": "challenging", "01_indoor": "private", "02_outdoor": "private"}
 COMMON = {"lfpw", "helen"}  # whose test sets together are the common subset
-TEST_WORD = re.compile("(^|[^a-z])test")  # `testset`, `my-test`; not `contest`
+TEST_WORD, TRAIN_WORD = (re.compile(f"(^|[^a-z]){word}") for word in ("test", "train"))  # `my-test`; not `contest`
 
 
 def read_pts_folder(path: Path, refuse: Refuse) -> Dataset:
@@ -70,16 +70,21 @@ def _read_face(file: Path, folder: Path, schema: LandmarkSchema) -> Sample:
 
 
 def split_and_subset(place: Path, folder: Path) -> tuple[str, str]:
-    """Tell both from the names of the folder and of those below it down to ``place``, as 300-W's protocol has them."""
+    """Tell both from the names of the folder and of those below it down to ``place``, as 300-W's protocol has them.
+
+    The deepest name that says something decides: a set may lie in somebody's folder ``test``.
+    """
     root, below = folder.resolve(), place.relative_to(folder).parts
     names = [name.lower() for name in (root.name, *below)]
     subset = "/".join(below or (root.name,))
-    protocol = next((TEST_FOLDERS[name] for name in names if name in TEST_FOLDERS), None)
-    if protocol is not None:
-        return "test", protocol
-    if not any(TEST_WORD.search(name) for name in names):
-        return "train", subset
-    return "test", "common" if COMMON & {root.parent.name.lower(), *names} else subset
+    for name in reversed(names):
+        if name in TEST_FOLDERS:
+            return "test", TEST_FOLDERS[name]
+        if TEST_WORD.search(name):
+            return "test", "common" if COMMON & {root.parent.name.lower(), *names} else subset
+        if TRAIN_WORD.search(name):
+            break
+    return "train", subset
 
 
 def read_pts(path: Path) -> NDArray[np.float32]:
