@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import math
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -50,6 +51,7 @@ CONFIG, RECORD, MODEL, STATE, HISTORY, TABLE, CURVES, BATCH = (
 Batch = tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]  # images in [-1, 1], targets by output
 WORKERS = 2  # threads that make batches
 AHEAD = 4  # batches made before they are needed
+CURVES_EVERY_S = 30.0  # Matplotlib takes a second for them, a tenth of a short epoch
 
 
 class Batches(Protocol):
@@ -121,7 +123,7 @@ def fit(task: Task, config: TrainConfig, folder: Path, record: dict[str, Any]) -
     if first:
         load_state(folder / STATE, _groups(model))
         log.info("resuming %s after epoch %d of %d", folder, first, config.fit.epochs)
-    history = _read_history(folder)[:first]
+    history, drawn = _read_history(folder)[:first], -math.inf
     with _progress() as progress:
         bar = progress.add_task(config.name, total=config.fit.epochs * steps, completed=first * steps, note="")
         for epoch in range(first, config.fit.epochs):
@@ -129,7 +131,9 @@ def fit(task: Task, config: TrainConfig, folder: Path, record: dict[str, Any]) -
             save_state(folder / STATE, _groups(model), epoch + 1)
             write_text(folder / HISTORY, json.dumps(history, indent=1))
             write_history_csv(history, folder / TABLE)
-            draw_curves(history, folder / CURVES)
+            if epoch + 1 == config.fit.epochs or time.monotonic() > drawn + CURVES_EVERY_S:
+                draw_curves(history, folder / CURVES)
+                drawn = time.monotonic()
             progress.update(bar, note=_note(history[-1]))
             log.info("epoch %d/%d %s", epoch + 1, config.fit.epochs, _note(history[-1]))
     with averaged(model):
