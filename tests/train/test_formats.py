@@ -228,6 +228,10 @@ def _spoil(file: str, change: Callable[[str], str]) -> Callable[[Path], None]:
     return apply
 
 
+def _first_eye(cells: str) -> Callable[[Path], None]:
+    return _spoil("training.csv", lambda text: text.replace("36,40", cells, 1))
+
+
 TRAIN = "list_98pt_rect_attr_train.txt"
 COCO = "annotations/person_keypoints_train.json"
 
@@ -245,26 +249,10 @@ COCO = "annotations/person_keypoints_train.json"
         ("kaggle", _spoil("training.csv", lambda t: t.replace("nose_tip_x", "nose_x")), "no column 'nose_tip_x'"),
         ("kaggle", _spoil("training.csv", lambda t: t + "1,2\n"), "training.csv:6: 2 columns, expected 31"),
         ("kaggle", _spoil("training.csv", lambda t: t.rstrip()[:-2] + "\n"), "pixels, expected a square"),
-        (
-            "kaggle",
-            _spoil("training.csv", lambda t: t.replace("36,40", "a.5,40", 1)),
-            "center_x is 'a.5', expected a fin",
-        ),
-        (
-            "kaggle",
-            _spoil("training.csv", lambda t: t.replace("36,40", '"a,5",40', 1)),
-            "eye_center_x is 'a,5', expected",
-        ),
-        (
-            "kaggle",
-            _spoil("training.csv", lambda t: t.replace("36,40", "36,1e60", 1)),
-            "right_eye_center_y is '1e60', ",
-        ),
-        (
-            "kaggle",
-            _spoil("training.csv", lambda t: t.replace("36,40", "36,-inf", 1)),
-            "right_eye_center_y is '-inf', ",
-        ),
+        ("kaggle", _first_eye("a.5,40"), "center_x is 'a.5', expected a fin"),
+        ("kaggle", _first_eye('"a,5",40'), "eye_center_x is 'a,5', expected"),
+        ("kaggle", _first_eye("36,1e60"), "right_eye_center_y is '1e60', "),
+        ("kaggle", _first_eye("36,-inf"), "right_eye_center_y is '-inf', "),
         ("coco", _spoil(COCO, lambda t: t.replace('"id"', '"key"')), "is no COCO file .key 'id' is missing"),
         ("coco", _spoil(COCO, lambda t: t.replace('"image_id": 1', '"image_id": 99')), "no image has the id 99"),
         ("coco", _spoil(COCO, lambda t: t.replace('"image_id": 1', '"image": 1')), "key 'image_id' is missing"),

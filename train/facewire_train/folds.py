@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from facewire_edge.errors import DataError
 
-from facewire_train.labels import Dataset
+from facewire_train.labels import Dataset, hold_back
 
 
 def fold_of(subject: str, folds: int) -> int:
@@ -25,10 +25,8 @@ def with_fold(dataset: Dataset, fold: int, folds: int) -> Dataset:
         DataError: a side of the fold is empty.
 
     """
-    held = {s.image for s in dataset.samples if fold_of(s.subject, folds) == fold}  # each with all its faces
-    sides = ("val" if s.image in held else "train" for s in dataset.samples)
-    both = zip(dataset.samples, sides, strict=True)
-    samples = tuple(s if s.split == "test" else replace(s, split=side) for s, side in both)
+    training = (s if s.split == "test" else replace(s, split="train") for s in dataset.samples)
+    samples = hold_back(training, lambda subject: fold_of(subject, folds) == fold)
     splits = {s.split for s in samples}
     if not {"train", "val"} <= splits:
         raise DataError(f"{dataset.path} has too few people or images for {folds} folds; choose fewer --folds")

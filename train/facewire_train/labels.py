@@ -72,10 +72,16 @@ def group_by_image(samples: Iterable[Sample]) -> dict[Path, list[Sample]]:
     return groups
 
 
-def hold_back(samples: Iterable[Sample]) -> tuple[Sample, ...]:
-    """Move the validation subjects off the training split, each with all faces of its images."""
+def is_validation(subject: str) -> bool:
+    """Say whether a subject is held back for validation; everybody holds back the same ones."""
+    name = subject.encode(errors="surrogateescape")  # a file's name may be no UTF-8
+    return int(hashlib.sha256(name).hexdigest()[:8], 16) % 100 < VALIDATION_PERCENT
+
+
+def hold_back(samples: Iterable[Sample], held: Callable[[str], bool] = is_validation) -> tuple[Sample, ...]:
+    """Move the subjects that are ``held`` off the training split, each with all faces of its images."""
     samples = tuple(samples)
-    images = {s.image for s in samples if s.split == "train" and _is_validation(s.subject)}
+    images = {s.image for s in samples if s.split == "train" and held(s.subject)}
     return tuple(replace(s, split="val") if s.split == "train" and s.image in images else s for s in samples)
 
 
@@ -136,11 +142,6 @@ def _without_filled(sample: Sample) -> Sample:
     points, visible = sample.points.copy(), sample.visible.copy()
     points[list(sample.filled)], visible[list(sample.filled)] = np.nan, False
     return replace(sample, points=points, visible=visible, filled={})
-
-
-def _is_validation(subject: str) -> bool:
-    name = subject.encode(errors="surrogateescape")  # a file's name may be no UTF-8
-    return int(hashlib.sha256(name).hexdigest()[:8], 16) % 100 < VALIDATION_PERCENT
 
 
 def refuse_all(error: DataError) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -12,6 +11,8 @@ from facewire_edge.errors import DataError
 
 DELIMITERS = ",;"
 LONGEST_HEADER = 1 << 16  # bytes: a longer first line is no header
+
+csv.field_size_limit(2**31 - 1)  # a picture of 180x180 pixels is longer than csv's own limit for a cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,5 @@ def line_at(file: Path, start: int) -> int:
 
 
 def _cells(line: str, delimiter: str) -> tuple[str, ...]:
-    if len(line) > csv.field_size_limit():  # a picture of 180x180 pixels is longer than csv's own limit for a cell
-        csv.field_size_limit(sys.maxsize)
     reader = csv.reader([line.strip().replace("\r", " ")], delimiter=delimiter)
     return tuple(cell.strip() for cell in next(reader, []))
