@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -47,12 +47,12 @@ class Stats:
     unreadable: int = 0
     faces: int = 0
     dropped: int = 0
-    ms: dict[str, deque[float]] = field(default_factory=dict)
+    ms: defaultdict[str, deque[float]] = field(default_factory=lambda: defaultdict(partial(deque, maxlen=LATEST)))
 
     def add(self, stages: dict[str, float]) -> None:
         """Take a frame's stage times in."""
         for name, value in stages.items():
-            self.ms.setdefault(name, deque(maxlen=LATEST)).append(value)
+            self.ms[name].append(value)
 
 
 def run(config: EdgeConfig) -> Stats:
