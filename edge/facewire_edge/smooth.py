@@ -73,7 +73,8 @@ def _noise(uncertainty: Units | None) -> float | Units:
     """Give the speed (N,) that noise alone seems to give each point."""
     if uncertainty is None:
         return NOISE_SPEED
-    ranked, n = np.sort(uncertainty), len(uncertainty)  # NumPy's median takes 35 us, this 2
+    ranked, n = uncertainty.copy(), len(uncertainty)
+    ranked.sort()  # NumPy's median takes 35 us, its sort twice as long as this
     usual = (ranked[(n - 1) // 2] + ranked[n // 2]) / 2
     noise: Units = np.maximum(uncertainty * (NOISE_SPEED / usual), NOISE_SPEED)
     return noise
