@@ -186,7 +186,7 @@ class ShapeFit:
 
     def of_finite(self, points: Points) -> CropTransform:
         """Give the crop of points (N, 2), all of them finite."""
-        a, b, x, y = (self._rows @ points.reshape(-1).astype(np.float64)).tolist()
+        a, b, x, y = self._rows.dot(points.reshape(-1)).tolist()  # `@` takes half as long again
         return CropTransform(x, y, max(hypot(a, b), 1.0), atan2(b, a), self._size)
 
 
