@@ -35,6 +35,7 @@ PICTURES_HZ = 15.0  # 2 ms each on the workstation
 KEEP_ALIVE_S = 15.0
 SHUTDOWN_S = 0.5  # for answers under way; systemd and the user wait
 JOIN_S = 5.0
+PROTOCOL_LOGS = ("aiohttp.server", "aiohttp.websocket")
 SPARE = 8  # connections beside the readers: scrapes, health checks, pages that load
 
 
@@ -133,9 +134,9 @@ class WebSink:
             handler_cancellation=True,
             keepalive_timeout=KEEP_ALIVE_S,
             lingering_time=0,
-            logger=_protocol_log(),
             shutdown_timeout=SHUTDOWN_S,
         )
+        _quieten()
         await runner.setup()
         assert runner.server is not None
         accepting = asyncio.create_task(listener.run(runner.server))
@@ -200,11 +201,10 @@ def _listen(address: Address) -> socket.socket:
     return listening
 
 
-def _protocol_log() -> logging.Logger:
-    """Give aiohttp a log that takes no more than what is our fault: whoever sends garbage must not fill the disk."""
-    quiet = logging.getLogger(f"{__name__}.protocol")
-    quiet.setLevel(logging.CRITICAL)
-    return quiet
+def _quieten() -> None:
+    """Leave aiohttp's logs no more than what is our fault: whoever sends garbage must not fill the disk."""
+    for name in PROTOCOL_LOGS:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _note(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

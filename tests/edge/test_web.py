@@ -285,6 +285,8 @@ GARBAGE = [
     b"GET / HTTP/1.1\r\nHost: localhost\r\nExpect: 100-con\xb9inue\r\n\r\n",
     b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
     b"Sec-WebSocket-Key: dGhlIHNh\xb9XBsZSBub25jZQ==\r\n\r\n",
+    b"GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: a, b\r\n\r\n",
 ]  # fmt: skip
 
 
