@@ -5,23 +5,45 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from http import HTTPStatus
 from ssl import SSLContext
 from typing import cast
 
 from aiohttp import web
 
 from facewire_edge.limits import Bucket
+from facewire_edge.routes import HEADERS
 
 log = logging.getLogger(__name__)
 
 ACCEPT_HZ, ACCEPT_BURST = 20.0, 40  # 0.5 ms each on a Pi, so at most 1 % of a core; several pages open at once
 FIRST_REQUEST_S = 5.0  # a connection that asks for nothing is closed
 HANDSHAKE_S = 5.0
+KEEP_ALIVE_S = 15.0
 SEND_BUFFER = 64 * 1024  # bytes of a socket: a second of messages; the kernel's own choice is megabytes that grow old
 BACKLOG = 64
 PAUSE_S = 1.0  # after the system refused a connection: it has no descriptor left
+UNREADABLE = "this is no request that can be read\n"
+
+
+class Conversation(web.RequestHandler):
+    """Speak with one client."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = HTTPStatus.BAD_REQUEST,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Refuse what fails before our turn; aiohttp would quote it as Python shows bytes, and name its version."""
+        answer = super().handle_error(request, HTTPStatus.BAD_REQUEST, exc, UNREADABLE)
+        answer.headers.update(HEADERS)
+        return answer
 
 
 class Listener:
@@ -60,7 +82,7 @@ class Listener:
     async def _open(self, connection: socket.socket, server: web.Server) -> None:
         """Hand a connection over, and see later whether it has asked for anything."""
         loop = asyncio.get_running_loop()
-        factory = cast("Callable[[], asyncio.Protocol]", server)
+        factory = partial(Conversation, server, loop=loop, keepalive_timeout=KEEP_ALIVE_S, lingering_time=0)
         handshake_s = None if self._tls is None else HANDSHAKE_S
         with suppress(OSError, TimeoutError):  # a handshake that fails is the client's affair
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)

@@ -32,10 +32,9 @@ log = logging.getLogger(__name__)
 
 QUEUE_SIZE = 64  # messages between the loop and the server's thread
 PICTURES_HZ = 15.0  # 2 ms each on the workstation
-KEEP_ALIVE_S = 15.0
 SHUTDOWN_S = 0.5  # for answers under way; systemd and the user wait
 JOIN_S = 5.0
-PROTOCOL_LOGS = ("aiohttp.server", "aiohttp.websocket")
+PROTOCOL_LOGS = ("aiohttp.access", "aiohttp.server", "aiohttp.websocket")
 SPARE = 8  # connections beside the readers: scrapes, health checks, pages that load
 
 
@@ -128,14 +127,8 @@ class WebSink:
 
     async def _main(self) -> None:
         listener = Listener(self._listening, self._max_clients + SPARE, self._tls)
-        runner = web.AppRunner(
-            application(self._board, listener.heard),
-            access_log=None,
-            handler_cancellation=True,
-            keepalive_timeout=KEEP_ALIVE_S,
-            lingering_time=0,
-            shutdown_timeout=SHUTDOWN_S,
-        )
+        app = application(self._board, listener.heard)
+        runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=SHUTDOWN_S)
         _quieten()
         await runner.setup()
         assert runner.server is not None
