@@ -178,6 +178,18 @@ def test_box_that_an_image_lists_twice_is_reported_where_no_point_is_labelled(fa
     assert repeated([bare, moved, bare]) == [bare]
 
 
+@pytest.mark.parametrize(("shift", "same"), [(0.001, True), (0.09, True), (0.2, False)])
+def test_same_face_twice_is_told_by_the_pixels_between_not_by_how_each_rounds(
+    faces: Path, shift: float, same: bool
+) -> None:
+    first = read_labels(faces).samples[0]
+    points = np.round(first.points) + np.float32(0.0495)  # rounds down, and a thousandth more rounds up
+    one = replace(first, points=points)
+    other = replace(one, points=points + np.float32(shift), box=replace(one.box, x0=one.box.x0 - 3))
+    assert bool(repeated([one, other])) == same
+    assert len(in_one_split([one, replace(other, split="test")])) == (1 if same else 2)
+
+
 def test_faces_whose_sides_were_swapped_are_found(faces: Path) -> None:
     points = np.stack([s.points for s in read_dataset(faces).samples])
     mean = mean_shape(list(points), IBUG68, 1.25)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from facewire_train.image_facts import HASH_BITS, ImageFacts
 from facewire_train.images import place_of
-from facewire_train.labels import Sample, group_by_image, is_placed, labelled_points
+from facewire_train.labels import Sample, group_by_image, is_placed, is_same_face, labelled_points
 from facewire_train.shape_model import MOST_FACES, swapped
 from facewire_train.shapes import mean_shape
 
@@ -52,15 +52,13 @@ def is_far_outside(sample: Sample, facts: ImageFacts) -> bool:
 
 
 def repeated(samples: Sequence[Sample]) -> list[Sample]:
-    """Give the faces that their image lists already: the same points, or the same box where none is labelled."""
-    found = []
-    for faces in group_by_image(samples).values():
-        seen: set[bytes] = set()
-        for face in faces:
-            place = _place(face)
-            found += [face] if place in seen else []
-            seen.add(place)
-    return found
+    """Give the faces that their image lists already."""
+    return [
+        face
+        for faces in group_by_image(samples).values()
+        for i, face in enumerate(faces)
+        if any(is_same_face(face, other) for other in faces[:i])
+    ]
 
 
 def doubles(hashes: Sequence[NDArray[np.bool_]]) -> list[list[int]]:
@@ -95,13 +93,6 @@ def _splits_first(group: Sequence[Path], splits: Mapping[Path, str]) -> list[Pat
     """Give a group with an image of each split before the others: a report shows the first ones."""
     firsts = list({splits[image]: image for image in reversed(group)}.values())
     return [*firsts, *(image for image in group if image not in firsts)]
-
-
-def _place(sample: Sample) -> bytes:
-    """Give where a face lies, to the pixel's tenth, as a key."""
-    if not labelled_points(sample.points).any():
-        return np.round([sample.box.x0, sample.box.y0, sample.box.x1, sample.box.y1], 1).tobytes()
-    return np.nan_to_num(np.round(sample.points, 1), nan=np.inf).tobytes()
 
 
 def _root(parent: list[int], i: int) -> int:

@@ -119,16 +119,19 @@ def _in_last_split(faces: Sequence[Sample]) -> list[Sample]:
     last = max((s.split for s in faces), key=SPLITS.index)
     kept = [s for s in faces if s.split == last]
     for face in faces:
-        if not any(_is_same_face(face, other) for other in kept):
+        if not any(is_same_face(face, other) for other in kept):
             kept.append(_ignored(face, kept[0]))
     return kept
 
 
-def _is_same_face(one: Sample, other: Sample) -> bool:
+def is_same_face(one: Sample, other: Sample) -> bool:
     """Say whether two labels of an image have the same box or the same points, to the pixel's tenth."""
     box, other_box = ((b.x0, b.y0, b.x1, b.y1) for b in (one.box, other.box))
-    same_points = np.allclose(one.points, other.points, rtol=0, atol=SAME_PX, equal_nan=True)
-    return np.allclose(box, other_box, rtol=0, atol=SAME_PX) or (is_placed(one.points) and same_points)
+    if all(abs(a - b) <= SAME_PX for a, b in zip(box, other_box, strict=True)):
+        return True
+    if (np.abs(one.points - other.points) > SAME_PX).any():
+        return False
+    return is_placed(one.points) and np.array_equal(labelled_points(one.points), labelled_points(other.points))
 
 
 def _ignored(face: Sample, beside: Sample) -> Sample:
