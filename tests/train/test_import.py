@@ -14,7 +14,7 @@ from facewire_train.datasets import read_dataset, read_labels
 from facewire_train.evaluate import measurable
 from facewire_train.faces import face_box
 from facewire_train.image_facts import ImageFacts, difference_hash, image_facts
-from facewire_train.images import read_image
+from facewire_train.images import place_of, read_image
 from facewire_train.import_command import import_dataset
 from facewire_train.label_checks import check_labels, doubles, people_across_splits, repeated
 from facewire_train.labels import in_one_split, is_placed
@@ -140,6 +140,23 @@ def test_rows_of_a_table_are_named_by_file_and_line(tmp_path: Path) -> None:
     table.write_text("\n".join([*lines[:2], lines[2][:-1] + "x"]))
     with pytest.raises(DataError, match=r"set/training\.csv:3: the picture's cell"):
         import_dataset(read_labels(tmp_path / "set"), tmp_path / "other", "")
+
+
+def test_table_is_read_once_however_many_of_its_rows_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = read_labels(write_kaggle(tmp_path / "set", count=20)).samples
+    opened = []
+    real_open = Path.open
+    monkeypatch.setattr(Path, "open", lambda path, *more: opened.append(path) or real_open(path, *more))
+    assert [place_of(s.image) for s in samples] == [f"training.csv:{line}" for line in range(2, 22)]
+    assert len(opened) == 1
+
+
+def test_rows_of_a_table_that_changed_are_counted_anew(tmp_path: Path) -> None:
+    table = write_kaggle(tmp_path / "set") / "training.csv"
+    last = read_labels(tmp_path / "set").samples[-1].image
+    assert place_of(last) == "training.csv:5"
+    table.write_text("\n" + table.read_text())
+    assert place_of(last.with_name(f"training.csv#{int(last.name.split('#')[1]) + 1}")) == "training.csv:6"
 
 
 def test_large_group_of_one_picture_is_shown_by_its_first_members_and_one_of_each_split(faces: Path) -> None:

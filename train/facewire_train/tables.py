@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+from bisect import bisect_right
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 from typing import IO
 
@@ -52,8 +55,14 @@ def cell_at(file: Path, start: int, column: str) -> str:
 
 def line_at(file: Path, start: int) -> int:
     """Give the number of the line, from 1, that starts at a byte of a file."""
+    return bisect_right(_line_ends(file, file.stat().st_mtime_ns), start) + 1
+
+
+@lru_cache(maxsize=4)
+def _line_ends(file: Path, _changed_ns: int) -> list[int]:
+    """Give the byte after each line; a report names many rows of the same few tables, which may be gigabytes."""
     with file.open("rb") as table:
-        return table.read(start).count(b"\n") + 1
+        return list(accumulate(len(line) for line in table))
 
 
 def _cells(line: str, delimiter: str) -> tuple[str, ...]:
