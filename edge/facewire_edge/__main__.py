@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -29,13 +28,7 @@ VERBS = {  # module, help; each has add_arguments(parser) and run(arguments)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; give its exit code."""
-    signal.signal(signal.SIGTERM, _end)
     return run_command(lambda: _run(sys.argv[1:] if argv is None else list(argv)), PROG)
-
-
-def _end(*_: object) -> None:
-    """End like a key press: context managers close what is open."""
-    raise KeyboardInterrupt
 
 
 def _run(argv: list[str]) -> None:

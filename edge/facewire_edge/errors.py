@@ -15,6 +15,7 @@ A message says what, got, expected, what to do. Libraries raise; only ``__main__
 
 import errno
 import logging
+import signal
 import sys
 from collections.abc import Callable
 from typing import ClassVar
@@ -75,8 +76,10 @@ class OutputError(FacewireError, OSError):
 def run_command(main: Callable[[], None], prog: str) -> int:
     """Run a command's ``main`` and turn how it ended into an exit code, with one line on stderr.
 
-    A closed pipe downstream (``facewire-edge run | head``) and an interrupt are ends, not errors.
+    A closed pipe downstream (``facewire-edge run | head``) and an interrupt are ends, not errors. SIGTERM is an
+    interrupt: context managers close what is open. Use it in the main thread.
     """
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         main()
         sys.stdout.flush()
@@ -95,3 +98,7 @@ def run_command(main: Callable[[], None], prog: str) -> int:
         print(f"{prog}: cannot write: {error}; free the disk or choose another folder", file=sys.stderr)
         return OutputError.exit_code
     return 0
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

@@ -1,4 +1,7 @@
 import json
+import signal
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -140,6 +143,25 @@ def test_rows_of_a_table_are_named_by_file_and_line(tmp_path: Path) -> None:
     table.write_text("\n".join([*lines[:2], lines[2][:-1] + "x"]))
     with pytest.raises(DataError, match=r"set/training\.csv:3: the picture's cell"):
         import_dataset(read_labels(tmp_path / "set"), tmp_path / "other", "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_import_that_a_signal_ends_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
+    lines = [json.dumps({"image": f"{i}.png", "faces": [{"box": [5, 5, 25, 25]}]}) for i in range(4000)]
+    first = picture(tmp_path / "set" / "0.png", 0)
+    for i in range(1, len(lines)):
+        first.with_name(f"{i}.png").hardlink_to(first)
+    (tmp_path / "set" / "dataset.toml").write_text('format = 1\nname = "many"\nschema = "points5"\n')
+    (tmp_path / "set" / "faces.jsonl").write_text("\n".join(lines))
+    command = [sys.executable, "-m", "facewire_train", "import", str(tmp_path / "set"), "--out", str(tmp_path / "out")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not list(tmp_path.glob(".out-*/img/9.png")):
+            time.sleep(0.01)
+        process.send_signal(number)
+        said, log = process.communicate(timeout=60)
+    assert (process.returncode, said) == (0, "")
+    assert "Traceback" not in log
+    assert [p.name for p in tmp_path.iterdir()] == ["set"]
 
 
 def test_table_is_read_once_however_many_of_its_rows_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
