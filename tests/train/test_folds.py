@@ -1,4 +1,5 @@
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from facewire_edge.errors import DataError
 from facewire_train.__main__ import main
 from facewire_train.datasets import read_dataset
 from facewire_train.folds import fold_of, spread, with_fold
+from facewire_train.labels import is_validation
 
 from tests.train.made_sets import write_coco
 
@@ -37,6 +39,12 @@ def test_every_subject_is_held_back_once_and_the_test_split_never(faces: Path) -
     assert all(not held & {s.subject for s in fold.split("train")} for held, fold in zip(held_back, folds, strict=True))
     assert all(fold.split("test") == data.split("test") for fold in folds)
     assert len({fold.fingerprint for fold in folds}) == 3
+
+
+@pytest.mark.parametrize("subject", [os.fsdecode(b"j\xfc.png"), "\ud800"])
+def test_subject_whose_name_is_no_utf8_is_held_back_by_the_same_rule(subject: str) -> None:
+    assert fold_of(subject, 3) in range(3)
+    assert is_validation(subject) in (False, True)
 
 
 def test_an_image_of_several_people_is_on_one_side_of_a_fold(faces: Path) -> None:

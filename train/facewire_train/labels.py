@@ -72,10 +72,14 @@ def group_by_image(samples: Iterable[Sample]) -> dict[Path, list[Sample]]:
     return groups
 
 
+def number_of(name: str) -> int:
+    """Give a number that everybody gets for a name; a file's name may be no UTF-8."""
+    return int(hashlib.sha256(name.encode(errors="surrogatepass")).hexdigest()[:8], 16)
+
+
 def is_validation(subject: str) -> bool:
     """Say whether a subject is held back for validation; everybody holds back the same ones."""
-    name = subject.encode(errors="surrogateescape")  # a file's name may be no UTF-8
-    return int(hashlib.sha256(name).hexdigest()[:8], 16) % 100 < VALIDATION_PERCENT
+    return number_of(subject) % 100 < VALIDATION_PERCENT
 
 
 def hold_back(samples: Iterable[Sample], held: Callable[[str], bool] = is_validation) -> tuple[Sample, ...]:
