@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -81,12 +82,12 @@ def test_face_without_a_box_gets_the_tight_box_of_its_points(tmp_path: Path) -> 
         ({"box": [5, 5, 25, 25], "points": [[float("nan"), 1], *FIVE[1:]]}, {}, "two finite numbers"),
         ({"box": [25, 5, 5, 25], "points": FIVE}, {}, "x0 < x1"),
         ({"box": [5, 5, 25, 25], "points": FIVE, "visibility": "vvvvx"}, {}, "letters of v, o, s"),
-        ({"box": [5, 5, 25, 25], "points": FIVE}, {"split": "dev"}, "split 'dev'"),
+        ({"box": [5, 5, 25, 25], "points": FIVE}, {"split": "dev"}, 'split must be one of train, val, test, got "dev"'),
         ({"box": [5, 5, 25, 25], "points": FIVE}, {"image": "b.jpg"}, "no image"),
         ({"box": [5, 5, 25, 25], "points": FIVE}, {"image": "../d/a.jpg"}, "leaves the folder"),
         ({"box": [5, 5, 25, 25], "points": FIVE}, {"image": "/a.jpg"}, "leaves the folder"),
         ({"points": None}, {}, "needs a box or points"),
-        ({"box": [5, 5, 25, 25], "points": [["a", "b"], *FIVE[1:]]}, {}, "native format"),
+        ({"box": [5, 5, 25, 25], "points": [["a", "b"], *FIVE[1:]]}, {}, r'point 0 must be .*, got \["a", "b"\]'),
     ],
 )
 def test_broken_label_is_refused_with_file_and_line(
@@ -125,6 +126,78 @@ def test_line_that_is_no_object_of_objects_is_told_without_words_of_python(
     (folder / "faces.jsonl").write_text(text)
     with pytest.raises(DataError, match=words):
         read_dataset(folder)
+
+
+WRONG = [
+    None, True, 0, -1, 1.5, 1e39, 10**400, float("nan"), "", "x", "a" * 5000, "a\nb", "\0", "\ud800", [], [None],
+    [[]], [[1, "2"]] * 5, [[1, [2]]] * 5, [[True, False]] * 5, [[1e39, 1]] * 5, [{}] * 5, "abcde", [1, 2, 3, "4"],
+    [0, 0, 1, 10**400], {}, {"x": 1}, {"0": "x"}, {"9": 0.5}, {"\u0663": 0.5}, {"0": True},
+]  # fmt: skip
+PYTHON = re.compile(r"Error|None\b|True\b|'(str|int|float|list|dict|bool)'|convert|argument|iterable|codec|\\|array")
+FACE_KEYS = ("box", "points", "visibility", "points5", "person", "ignore", "attributes", "filled")
+IMAGE_KEYS = ("image", "split", "subset", "complete", "faces")
+
+
+@pytest.mark.parametrize("key", [*FACE_KEYS, *IMAGE_KEYS])
+def test_value_of_a_wrong_kind_gets_one_line_without_words_of_python(tmp_path: Path, key: str) -> None:
+    folder = write_native(tmp_path / "d", [{"box": [5, 5, 25, 25], "points": FIVE}])
+    entry = json.loads((folder / "faces.jsonl").read_text())
+    lines = [{**entry, key: v} if key in IMAGE_KEYS else {**entry, "faces": [{"points": FIVE, key: v}]} for v in WRONG]
+    (folder / "faces.jsonl").write_text("\n".join(map(json.dumps, [entry, *lines])))
+    refused: list[DataError] = []
+    read_labels(folder, refused.append)
+    assert len(refused) > len(WRONG) / 2
+    for error in refused:
+        said = str(error).replace(str(tmp_path), "").replace("\ud800", "").split(", got ")[0]
+        assert "\n" not in str(error)
+        assert not PYTHON.search(said), said
+
+
+@pytest.mark.parametrize(
+    ("face", "entry", "words"),
+    [
+        ({"ignore": "false"}, {}, 'ignore must be true or false, got "false"'),
+        ({}, {"complete": "no"}, 'complete must be true or false, got "no"'),
+        ({"points": [["1", "2"], *FIVE[1:]]}, {}, r'point 0 must be two finite .*, got \["1", "2"\]'),
+        ({"points": [[1e39, 2], *FIVE[1:]]}, {}, r"point 0 must be two finite .*, got \[1e\+39, 2\]"),
+        ({"points": {"0": [1, 2]}}, {}, "points must be a list of 5 pairs"),
+        ({"box": [5, 5, 25, True]}, {}, r"x0 < x1, y0 < y1, got \[5, 5, 25, true\]"),
+        ({"visibility": 5}, {}, "visibility must be 5 letters of v, o, s, got 5"),
+        ({"attributes": ["x"]}, {}, r'attributes must be a JSON object, got \["x"\]'),
+        ({"filled": {"a": 1}}, {}, r'a weight in \(0, 1\], got {"a": 1}'),
+        ({"person": ["x"]}, {}, r'person must be text, got \["x"\]'),
+        ({}, {"image": None}, "image must be the name of a file, got null"),
+        ({}, {"image": "a\nb.jpg"}, r'image must be the name of a file, got "a\\nb.jpg"'),
+        ({}, {"image": "a" * 5000}, "no image aaa"),
+    ],
+)
+def test_value_that_was_taken_for_another_is_refused(
+    tmp_path: Path, face: dict[str, object], entry: dict[str, object], words: str
+) -> None:
+    with pytest.raises(DataError, match=words):
+        read_dataset(write_native(tmp_path / "d", [{"box": [5, 5, 25, 25], **face}], **entry))
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"image": "a.jpg", "faces": ' + "9" * 5000 + "}", "{", "{'a': 1}"])
+def test_line_that_is_no_json_is_told_without_words_of_python(tmp_path: Path, text: str) -> None:
+    folder = write_native(tmp_path / "d", [])
+    (folder / "faces.jsonl").write_text(text)
+    with pytest.raises(DataError, match=r"faces\.jsonl:1 is no JSON") as caught:
+        read_dataset(folder)
+    assert not PYTHON.search(str(caught.value))
+
+
+@pytest.mark.parametrize("person", [None, ""])
+def test_face_of_nobody_in_particular_is_a_subject_by_its_image(tmp_path: Path, person: object) -> None:
+    sample = read_dataset(write_native(tmp_path / "d", [{"box": [5, 5, 25, 25], "person": person}])).samples[0]
+    assert sample.subject == "a.jpg"
+
+
+def test_separators_of_lines_that_json_allows_in_a_text_part_no_line(tmp_path: Path) -> None:
+    folder = write_native(tmp_path / "d", [{"box": [5, 5, 25, 25], "person": "a\u2028b\x85c"}])
+    labels = folder / "faces.jsonl"
+    labels.write_text(json.dumps(json.loads(labels.read_text()), ensure_ascii=False))
+    assert read_dataset(folder).samples[0].subject == "a\u2028b\x85c"
 
 
 def test_key_that_a_line_lacks_is_named_in_words(tmp_path: Path) -> None:

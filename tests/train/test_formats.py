@@ -2,6 +2,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -130,6 +131,11 @@ def test_coco_takes_points_splits_people_and_attributes(tmp_path: Path) -> None:
     assert data.samples[1].visible.tolist() == [True, True, False]  # labelled, but hidden
 
 
+def test_coco_person_that_nobody_filled_in_is_no_person(tmp_path: Path) -> None:
+    _coco(lambda values: [a["attributes"].update(person="") for a in values["annotations"]])(write_coco(tmp_path))
+    assert [s.subject for s in read_labels(tmp_path).samples][:2] == ["images/1.png", "images/2.png"]
+
+
 def test_coco_keypoints_in_another_order_are_taken_by_name(tmp_path: Path) -> None:
     write_coco(tmp_path)
     file = tmp_path / "annotations" / "person_keypoints_train.json"
@@ -232,6 +238,15 @@ def _first_eye(cells: str) -> Callable[[Path], None]:
     return _spoil("training.csv", lambda text: text.replace("36,40", cells, 1))
 
 
+def _coco(change: Callable[[Any], object]) -> Callable[[Path], None]:
+    def changed(text: str) -> str:
+        values = json.loads(text)
+        change(values)
+        return json.dumps(values)
+
+    return _spoil(COCO, changed)
+
+
 TRAIN = "list_98pt_rect_attr_train.txt"
 COCO = "annotations/person_keypoints_train.json"
 
@@ -240,12 +255,18 @@ COCO = "annotations/person_keypoints_train.json"
     ("name", "spoil", "words"),
     [
         ("wflw", _spoil(TRAIN, lambda t: t.replace(" ", " 1 ", 1)), "207 numbers beside the image's name, expected"),
-        ("wflw", _spoil(TRAIN, lambda t: "x" + t), "could not convert"),
-        ("wflw", _spoil(TRAIN, lambda t: "nan" + t[t.index(" ") :]), "not finite"),
+        ("wflw", _spoil(TRAIN, lambda t: "x" + t), 'expected finite numbers of pixels .*, got "x'),
+        ("wflw", _spoil(TRAIN, lambda t: "nan" + t[t.index(" ") :]), 'expected finite numbers of pixels .*, got "nan"'),
         ("wflw", _spoil(TRAIN, lambda t: t.replace("0--Parade/0.png", "gone.png")), "no image gone.png"),
         ("wflw", _spoil(TRAIN, lambda t: t.replace("0--Parade/0.png", "../0.png")), "leaves the folder"),
         ("mtfl", _spoil("training.txt", lambda t: t.replace(" ", " 7 ", 1)), "15 numbers"),
         ("mtfl", _spoil("training.txt", lambda t: t.replace("_A_", "_Q_")), "no image"),
+        ("mtfl", _spoil("training.txt", lambda t: t.replace("_A_", "_A" * 999)), "no image"),
+        (
+            "mtfl",
+            _spoil("training.txt", lambda t: t.replace(" 3\n", " \u00b2\n", 1)),
+            "expected finite numbers of pixels",
+        ),
         ("kaggle", _spoil("training.csv", lambda t: t.replace("nose_tip_x", "nose_x")), "no column 'nose_tip_x'"),
         ("kaggle", _spoil("training.csv", lambda t: t + "1,2\n"), "training.csv:6: 2 columns, expected 31"),
         ("kaggle", _spoil("training.csv", lambda t: t.rstrip()[:-2] + "\n"), "pixels, expected a square"),
@@ -259,6 +280,16 @@ COCO = "annotations/person_keypoints_train.json"
         ("coco", _spoil(COCO, lambda t: t.replace('"file_name"', '"name"')), "key 'file_name' is missing"),
         ("coco", _spoil(COCO, lambda t: t.replace("[32, 40, 2,", "[32, 40,")), "points, expected 3"),
         ("coco", _spoil(COCO, lambda t: t.replace('"1.png"', '"gone.png"')), "no image gone.png"),
+        ("coco", _coco(lambda v: v["images"].insert(0, 1)), "images must be a list of JSON objects, got "),
+        ("coco", _coco(lambda v: v["images"][0].update(id=[1])), r"an image's id must be a number, got \[1\]"),
+        ("coco", _coco(lambda v: v["images"][0].update(file_name=None)), "image must be the name of a file, got null"),
+        ("coco", _coco(lambda v: v["categories"][0].update(keypoints=[[]])), "must be a list of names, got "),
+        ("coco", _coco(lambda v: v["annotations"][0].update(image_id=[1])), r"no image has the id \[1\]"),
+        ("coco", _coco(lambda v: v["annotations"][0].update(bbox=[1, 2, "3", 4])), "bbox must be x, y, width, height"),
+        ("coco", _coco(lambda v: v["annotations"][0].update(bbox=[1, 2, 10**400, 4])), "bbox must be x, y, width, he"),
+        ("coco", _coco(lambda v: v["annotations"][0].update(keypoints=[[1, 2]] * 9)), "must be finite numbers of pi"),
+        ("coco", _coco(lambda v: v["annotations"][0].update(attributes=["x"])), "attributes must be a JSON object, "),
+        ("coco", _coco(lambda v: v["annotations"][0].update(iscrowd="0")), 'iscrowd must be 0 or 1, got "0"'),
         ("coco", _spoil("face.toml", lambda t: "nonsense"), "is no TOML"),
         ("coco", lambda folder: (folder / "face.toml").unlink(), "has no schema"),
         ("pts", _spoil("0.pts", lambda t: t.replace("{", "{\n1 x")), r"0\.pts:4: got '1 x', .* is no .pts file"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
@@ -25,13 +24,13 @@ from facewire_train.labels import (
     accepted,
     box_array,
     digest_of,
-    image_name,
+    find_image,
     is_placed,
     labelled_points,
     own_schema,
     read_label_text,
-    reason_of,
 )
+from facewire_train.values import are_numbers, expect, is_flag, is_name, is_number, parse_json, shown
 
 log = logging.getLogger(__name__)
 
@@ -87,19 +86,44 @@ def read_coco(path: Path, refuse: Refuse) -> Dataset:
     return Dataset(path.name, first, tuple(samples), UNKNOWN_TERMS, path, digest_of(files))
 
 
-def _open(file: Path, folder: Path) -> tuple[_File, list[Mapping[str, Any]]]:
-    try:
-        values = json.loads(read_label_text(file))
-        keypoint_names = next((list(c["keypoints"]) for c in values.get("categories", ()) if c.get("keypoints")), [])
-        annotations = [a for a in values["annotations"] if "keypoints" in a]
-        images = {image["id"]: image for image in values["images"]}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{file} is no COCO file ({reason_of(error)}); expected images, annotations") from error
+def _open(file: Path, folder: Path) -> tuple[_File, list[dict[str, Any]]]:
+    values = parse_json(read_label_text(file), str(file))
+    expect(isinstance(values, dict), "expected a JSON object with images and annotations", values, str(file))
+    images = {_id(image, file): image for image in _objects(values, "images", file)}
+    annotations = [a for a in _objects(values, "annotations", file) if "keypoints" in a]
     if not annotations:
         raise DataError(f"{file}: no annotation has keypoints; export as `COCO keypoints`")
-    schema = _schema(folder, keypoint_names, file)
-    count = len(keypoint_names) or schema.n
-    return _File(file, folder, schema, images, _order(schema, keypoint_names, file), count), annotations
+    names = _point_names(values, file)
+    schema = _schema(folder, names, file)
+    count = len(names) or schema.n
+    return _File(file, folder, schema, images, _order(schema, names, file), count), annotations
+
+
+def _objects(values: Mapping[str, Any], key: str, file: Path) -> list[dict[str, Any]]:
+    """Give the JSON objects of a list."""
+    if key not in values:
+        raise DataError(f"{file} is no COCO file (key {key!r} is missing); expected images, annotations")
+    found = values[key]
+    holds = isinstance(found, list) and all(isinstance(item, dict) for item in found)
+    expect(holds, f"{key} must be a list of JSON objects", found, str(file))
+    return list(found)
+
+
+def _id(image: Mapping[str, Any], file: Path) -> str | int:
+    if "id" not in image:
+        raise DataError(f"{file} is no COCO file (key 'id' is missing); expected images, annotations")
+    identity: str | int = image["id"]
+    expect(is_name(identity), "an image's id must be a number", identity, str(file))
+    return identity
+
+
+def _point_names(values: Mapping[str, Any], file: Path) -> list[str]:
+    """Give the names of the keypoints, as the first category that has some has them."""
+    categories = _objects({"categories": [], **values}, "categories", file)
+    names: Any = next((c["keypoints"] for c in categories if c.get("keypoints")), [])
+    holds = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    expect(holds, "keypoints of a category must be a list of names", names, str(file))
+    return list(names)
 
 
 def _schema(folder: Path, names: list[str], file: Path) -> LandmarkSchema:
@@ -122,60 +146,65 @@ def _order(schema: LandmarkSchema, names: list[str], file: Path) -> NDArray[np.i
 
 
 def _face(annotation: Mapping[str, Any], shared: _File) -> Sample:
-    where = f"{shared.path}: annotation {annotation.get('id', '?')}"
-    try:
-        if annotation["image_id"] not in shared.images:
-            raise DataError(f"{where}: not a COCO annotation: no image has the id {annotation['image_id']!r}")
-        image = _image(str(shared.images[annotation["image_id"]]["file_name"]), shared, where)
-        rows = _rows(annotation["keypoints"], shared.count, where)[shared.order]
-        points = np.where(rows[:, 2:] >= LABELLED, rows[:, :2], np.nan).astype(np.float32)
-        box = _box(annotation.get("bbox"), points, where)
-        said = dict(annotation.get("attributes", {}))
-        attributes = {name: value for name, value in said.items() if isinstance(value, int | float | str)}
-    except (KeyError, TypeError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{where}: not a COCO annotation ({reason_of(error)})") from error
+    where = f"{shared.path}: annotation {shown(annotation.get('id', '?'))}"
+    image = _image(annotation, shared, where)
+    rows = _rows(annotation["keypoints"], shared.count, where)[shared.order]
+    points = np.where(rows[:, 2:] >= LABELLED, rows[:, :2], np.nan).astype(np.float32)
+    attributes, ignore = _attributes(annotation, where), annotation.get("iscrowd", 0)
+    expect(is_flag(ignore), "iscrowd must be 0 or 1", ignore, where)
+    person = str(attributes.pop("person", ""))  # empty where a tool shows a field that nobody filled in
     return Sample(
         image=image,
-        box=box,
+        box=_box(annotation.get("bbox"), points, where),
         points=points,
         visible=labelled_points(points) & (rows[:, 2] >= VISIBLE),
         points5=None if shared.schema.points5 is None else shared.schema.points5_of(points),
         split=_split(shared.path, image, shared.folder),
         subset=shared.path.stem,
-        subject=str(attributes.pop("person", image.relative_to(shared.folder))),
+        subject=person or str(image.relative_to(shared.folder)),
         source=shared.folder.name,
-        ignore=bool(annotation.get("iscrowd", 0)),
+        ignore=bool(ignore),
         attributes=attributes,
     )
 
 
+def _image(annotation: Mapping[str, Any], shared: _File, where: str) -> Path:
+    if "image_id" not in annotation:
+        raise DataError(f"{where}: not a COCO annotation (key 'image_id' is missing)")
+    identity = annotation["image_id"]
+    if not is_name(identity) or identity not in shared.images:
+        raise DataError(f"{where}: not a COCO annotation: no image has the id {shown(identity)}")
+    image = shared.images[identity]
+    if "file_name" not in image:
+        raise DataError(f"{where}: image {shown(identity)} is not COCO's (key 'file_name' is missing)")
+    return find_image(image["file_name"], (shared.folder / place for place in IMAGE_FOLDERS), where)
+
+
+def _attributes(annotation: Mapping[str, Any], where: str) -> dict[str, int | float | str]:
+    said = annotation.get("attributes") or {}
+    expect(isinstance(said, dict), "attributes must be a JSON object", said, where)
+    return {name: value for name, value in said.items() if isinstance(value, int | float | str)}
+
+
 def _rows(values: Any, count: int, where: str) -> NDArray[np.float64]:
-    flat = np.asarray(values, dtype=np.float64)
-    if flat.shape != (3 * count,):
-        raise DataError(f"{where}: {flat.size / 3:g} points, expected {count} of x, y, visibility")
-    if not np.isfinite(flat).all():
-        raise DataError(f"{where}: a number is not finite; take the annotation out")
-    return flat.reshape(-1, 3)
+    expect(isinstance(values, list), "keypoints must be a list of numbers", values, where)
+    if len(values) != 3 * count:
+        raise DataError(f"{where}: {len(values) / 3:g} points, expected {count} of x, y, visibility")
+    wrong = next((value for value in values if not is_number(value)), 0)
+    expect(is_number(wrong), "keypoints must be finite numbers of pixels", wrong, where)
+    return np.array(values, np.float64).reshape(-1, 3)
 
 
 def _box(values: Any, points: NDArray[np.float32], where: str) -> Box:
     """Give the annotated box, or the tight box of the points where the tool wrote none (or an empty one)."""
-    if values is not None and len(values) == 4 and values[2] > 0 and values[3] > 0:
-        x, y, w, h = (float(v) for v in values)
-        return box_array([x, y, x + w, y + h], where)
+    if values:
+        expect(are_numbers(values, 4), "bbox must be x, y, width, height", values, where)
+        x, y, w, h = values
+        if w > 0 and h > 0:
+            return box_array([x, y, x + w, y + h], where)
     if not is_placed(points):
         raise DataError(f"{where}: a face needs a bbox or two points")
     return Box.around(points)
-
-
-def _image(name: str, shared: _File, where: str) -> Path:
-    relative = image_name(name, where)
-    for folder in IMAGE_FOLDERS:
-        if (shared.folder / folder / relative).is_file():
-            return shared.folder / folder / relative
-    raise DataError(f"{where}: no image {name} below {shared.folder}")
 
 
 def _split(file: Path, image: Path, folder: Path) -> str:

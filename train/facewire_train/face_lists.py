@@ -22,9 +22,10 @@ from facewire_train.labels import (
     accepted,
     box_array,
     digest_of,
-    image_name,
+    find_image,
     read_label_text,
 )
+from facewire_train.values import LARGEST_PX, expect
 
 WFLW_LISTS = "list_98pt*.txt"
 WFLW_FULL = "rect_attr"  # in the names of the lists that also hold box and attributes
@@ -93,7 +94,7 @@ def _lines(file: Path) -> list[_Line]:
 def _has_attributes(lines: Sequence[_Line]) -> bool:
     """Say whether most lines of a list, 14 numbers each, end in attributes rather than in a point."""
     ends = [line.fields[-len(MTFL_ATTRIBUTES) :] for line in lines]
-    like = [all(value.isdigit() and 1 <= int(value) <= MTFL_ATTRIBUTE_MAX for value in end) for end in ends]
+    like = [all(value.isdecimal() and 1 <= int(value) <= MTFL_ATTRIBUTE_MAX for value in end) for end in ends]
     return 2 * sum(like) > len(like)
 
 
@@ -147,22 +148,23 @@ def _sample(
 
 def _image(line: _Line, folder: Path) -> Path:
     """Find a line's image beside its list, or in the folders where the sets keep them."""
-    name = image_name(line.fields[-1], line.where)
-    for base in dict.fromkeys((line.list_.parent, folder)):
-        for images in IMAGE_FOLDERS:
-            if (base / images / name).is_file():
-                return base / images / name
-    raise DataError(f"{line.where}: no image {name} below {folder}")
+    bases = dict.fromkeys((line.list_.parent, folder))
+    return find_image(line.fields[-1], (base / images for base in bases for images in IMAGE_FOLDERS), line.where)
 
 
 def _numbers(fields: Sequence[str], counts: tuple[int, ...], where: str) -> NDArray[np.float64]:
     if len(fields) not in counts:
         expected = " or ".join(str(count) for count in counts)
         raise DataError(f"{where}: {len(fields)} numbers beside the image's name, expected {expected}")
-    try:
-        values = np.array([float(field) for field in fields], dtype=np.float64)
-    except ValueError as error:
-        raise DataError(f"{where}: {error}; expected numbers beside the image's name") from error
-    if not np.isfinite(values).all():
-        raise DataError(f"{where}: a number is not finite; take the line out")
+    values = np.array([_number(field) for field in fields], dtype=np.float64)
+    fine = np.abs(values) <= LARGEST_PX
+    wrong = fields[int(np.argmin(fine))]
+    expect(bool(fine.all()), "expected finite numbers of pixels beside the image's name", wrong, where)
     return values
+
+
+def _number(field: str) -> float:
+    try:
+        return float(field)
+    except ValueError:
+        return np.nan

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from facewire_train.images import PIXELS, ROW_MARK
 from facewire_train.labels import UNKNOWN_TERMS, Dataset, Refuse, Sample, accepted, digest_of, labelled_points
 from facewire_train.tables import Columns, read_columns
+from facewire_train.values import LARGEST_PX
 
 # Subject's right before left; the table's own names.
 NAMES = (
@@ -24,7 +25,6 @@ NAMES = (
     *("right_eyebrow_outer_end", "left_eyebrow_outer_end", "nose_tip", "mouth_right_corner", "mouth_left_corner"),
     *("mouth_center_top_lip", "mouth_center_bottom_lip"),
 )
-LARGEST = float(np.finfo(np.float32).max)  # a larger number is infinite among the points
 KAGGLE15: LandmarkSchema = schema_from_dict(
     {
         "name": "kaggle15",
@@ -120,7 +120,7 @@ def _side(cell: str, where: str) -> int:
     """Give the side of a row's square picture by the count of its pixels; they are read when they are needed."""
     count = len(cell.split())
     side = isqrt(count)
-    if not side or side * side != count:
+    if side < 2 or side * side != count:
         raise DataError(f"{where}: {count} pixels, expected a square of numbers from 0 to 255 (96x96)")
     return side
 
@@ -139,6 +139,6 @@ def _number(values: dict[str, str], column: str, where: str) -> float:
         number = float(cell.replace(",", ".") or "nan")
     except ValueError:
         number = np.inf
-    if abs(number) > LARGEST:
-        raise DataError(f"{where}: {column} is {cell!r}, expected a finite number or an empty cell")
+    if abs(number) > LARGEST_PX:
+        raise DataError(f"{where}: {column} is {cell!r}, expected a finite number of pixels or an empty cell")
     return number

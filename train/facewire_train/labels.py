@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 import numpy as np
-from facewire_edge.errors import DataError, UsageError
+from facewire_edge.errors import DataError, FacewireError, UsageError
 from facewire_edge.geometry import Box
 from facewire_edge.schema import LandmarkSchema, load_schema
 from numpy.typing import NDArray
+
+from facewire_train.values import are_numbers, expect
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +25,7 @@ VALIDATION_PERCENT = 5  # of the training subjects, chosen by a hash so that eve
 SPLITS = ("train", "val", "test")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 SAME_PX = 0.1  # labels of one image that differ by less are the same face: formats round their numbers
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 UNKNOWN_TERMS = "unknown; see the set's own terms"
 HEADER_FILE, LABEL_FILE = "dataset.toml", "faces.jsonl"  # of the native format
 
@@ -203,27 +208,31 @@ def read_label_text(path: Path) -> str:
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path} is no text: {error}") from error
+        raise DataError(f"{path} is no text: byte {error.start} is no UTF-8; save it as UTF-8") from error
 
 
 def reason_of(error: Exception) -> str:
-    """Say in words why a label cannot be meant: a missing key's error is nothing but its name."""
-    if isinstance(error, KeyError):
-        return f"key {error} is missing"
-    return f"{type(error).__name__}: {error}"
+    """Say in words why a file cannot be meant: a missing key's error is nothing but its name."""
+    if isinstance(error, FacewireError):
+        return str(error)
+    return f"key {error} is missing" if isinstance(error, KeyError) else "a value is of another kind"
 
 
-def image_name(name: str, where: str) -> PurePosixPath:
-    """Give an image's name as it is below its folder, whichever way its slashes lean.
+def find_image(name: Any, folders: Iterable[Path], where: str) -> Path:
+    """Find an image in the first folder that has it, whichever way the slashes of its name lean.
 
     Raises:
-        DataError: it leaves the folder.
+        DataError: there is none, or its name leaves the folder.
 
     """
+    expect(isinstance(name, str) and not CONTROL.search(name), "image must be the name of a file", name, where)
     relative = PurePosixPath(name.replace("\\", "/"))
     if relative.is_absolute() or ".." in relative.parts:
         raise DataError(f"{where}: image {name} leaves the folder; expected a name below it")
-    return relative
+    found = next((folder / relative for folder in folders if os.path.isfile(folder / relative)), None)  # noqa: PTH113
+    if found is None:  # Path.is_file raises for a name that is too long
+        raise DataError(f"{where}: no image {name}; expected the name of a file below the set's folder")
+    return found
 
 
 def point_array(values: Any, n: int, where: str) -> NDArray[np.float32]:
@@ -236,14 +245,13 @@ def point_array(values: Any, n: int, where: str) -> NDArray[np.float32]:
     points = np.full((n, 2), np.nan, np.float32)
     if values is None:
         return points
+    expect(isinstance(values, list), f"points must be a list of {n} pairs of numbers", values, where)
     if len(values) != n:
         raise DataError(f"{where}: {len(values)} points, the schema has {n}")
     for i, value in enumerate(values):
-        if value is None:
-            continue
-        if len(value) != 2 or not np.isfinite(np.asarray(value, dtype=np.float64)).all():
-            raise DataError(f"{where}: point {i} is {value!r}, expected two finite numbers or null")
-        points[i] = value
+        if value is not None:
+            expect(are_numbers(value, 2), f"point {i} must be two finite numbers of pixels or null", value, where)
+            points[i] = value
     return points
 
 
@@ -254,10 +262,9 @@ def box_array(values: Any, where: str) -> Box:
         DataError: it is empty, inverted or not finite.
 
     """
-    box = np.asarray(values, dtype=np.float64)
-    if box.shape != (4,) or not np.isfinite(box).all() or (box[2:] <= box[:2]).any():
-        raise DataError(f"{where}: box must be finite x0 < x1, y0 < y1, got {values!r}")
-    return Box(*box.tolist())
+    holds = are_numbers(values, 4) and values[0] < values[2] and values[1] < values[3]
+    expect(holds, "box must be finite x0 < x1, y0 < y1", values, where)
+    return Box(*map(float, values))
 
 
 def labelled_points(points: NDArray[np.float32]) -> NDArray[np.bool_]:

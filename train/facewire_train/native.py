@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import tomllib
 from collections.abc import Collection, Mapping
@@ -26,17 +25,16 @@ from facewire_train.labels import (
     Sample,
     accepted,
     box_array,
-    image_name,
+    find_image,
     labelled_points,
     point_array,
     read_label_text,
-    reason_of,
 )
+from facewire_train.values import expect, is_flag, is_name, is_number, parse_json, shown
 
 log = logging.getLogger(__name__)
 
 FORMAT = 1
-LONGEST_SHOWN = 60  # letters of a wrong value that a message quotes
 HEADER_KEYS = ("format", "name", "schema", "about", "terms")
 IMAGE_KEYS = ("image", "width", "height", "split", "subset", "complete", "faces")
 FACE_KEYS = ("box", "points", "visibility", "points5", "person", "ignore", "attributes", "filled")
@@ -50,27 +48,27 @@ def read_native(path: Path, refuse: Refuse) -> Dataset:
 
     """
     header = _read_header(path / HEADER_FILE)
-    schema = _find_schema(str(header["schema"]), path)
+    schema = _find_schema(header["schema"], path)
     labels = path / LABEL_FILE
     text = read_label_text(labels)
-    lines = [(line, f"{labels}:{number}") for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    name = str(header["name"])
+    lines = [(line, f"{labels}:{number}") for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    name = header["name"]
     found = list(accepted(lines, lambda pair: _read_line(path, pair[0], schema, name, pair[1]), refuse))
     samples = tuple(sample for faces, _ in found for sample in faces)
     _warn_of({key for _, unknown in found for key in unknown}, labels)
     if not samples:
         raise DataError(f"{labels} lists no face")
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return Dataset(name, schema, samples, str(header.get("terms", "")), path, digest)
+    return Dataset(name, schema, samples, header.get("terms", ""), path, digest)
 
 
 def _read_header(path: Path) -> dict[str, Any]:
     try:
         header = tomllib.loads(read_label_text(path))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise DataError(f"{path} is no TOML: {error}") from error
     if header.get("format", FORMAT) != FORMAT:  # first: another format may have other keys
-        raise DataError(f"{path}: format {header['format']!r}, expected {FORMAT}")
+        raise DataError(f"{path}: format {shown(header['format'])}, expected {FORMAT}")
     for key in header:
         if key not in HEADER_KEYS:
             raise DataError(f"{path}: {unknown_key(key, HEADER_KEYS)}")
@@ -79,6 +77,7 @@ def _read_header(path: Path) -> dict[str, Any]:
     for key in ("name", "schema"):
         if not isinstance(header.get(key), str):
             raise DataError(f"{path}: key {key!r} is missing or no text")
+    expect(isinstance(header.get("terms", ""), str), "terms must be text", header.get("terms"), str(path))
     return header
 
 
@@ -110,57 +109,67 @@ def _read_line(
     path: Path, line: str, schema: LandmarkSchema, source: str, where: str
 ) -> tuple[list[Sample], frozenset[str]]:
     """Read one image's faces and the unknown keys; a face without points (``null``) keeps its box."""
-    try:
-        entry = _entry_of(line, where)
-        image = path / image_name(str(entry["image"]), where)
-        if not image.is_file():
-            raise DataError(f"{where}: no image {image}")
-        split = str(entry.get("split", "train"))
-        if split not in SPLITS:
-            raise DataError(f"{where}: split {split!r}, expected one of {', '.join(SPLITS)}")
-        faces = [
-            Sample(
-                image=image,
-                points=(points := point_array(face.get("points"), schema.n, where)),
-                visible=_visible(face.get("visibility"), points, where),
-                points5=(points5 := _points5(face, points, schema, where)),
-                box=_box(face.get("box"), points, points5, where),
-                split=split,
-                subset=str(entry.get("subset", source)),
-                subject=str(face.get("person", entry["image"])),
-                source=source,
-                complete=bool(entry.get("complete", False)),
-                ignore=bool(face.get("ignore", False)),
-                attributes=dict(face.get("attributes", {})),
-                filled=_filled(face.get("filled", {}), points, where),
-            )
-            for face in entry["faces"]
-        ]
-        return faces, _unknown_keys(entry)
-    except DataError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{where}: not a line of the native format ({reason_of(error)})") from error
+    entry = _entry_of(line, where)
+    image = find_image(entry["image"], (path,), where)
+    split, subset = entry.get("split", "train"), entry.get("subset", source)
+    expect(split in SPLITS, f"split must be one of {', '.join(SPLITS)}", split, where)
+    expect(is_name(subset), "subset must be text", subset, where)
+    complete = _flag(entry, "complete", where)
+    faces = [
+        Sample(
+            image=image,
+            points=(points := point_array(face.get("points"), schema.n, where)),
+            visible=_visible(face.get("visibility"), points, where),
+            points5=(points5 := _points5(face, points, schema, where)),
+            box=_box(face.get("box"), points, points5, where),
+            split=split,
+            subset=str(subset),
+            subject=_person(face, where) or entry["image"],
+            source=source,
+            complete=complete,
+            ignore=_flag(face, "ignore", where),
+            attributes=_object(face, "attributes", where),
+            filled=_filled(_object(face, "filled", where), points, where),
+        )
+        for face in entry["faces"]
+    ]
+    return faces, _unknown_keys(entry)
 
 
 def _entry_of(line: str, where: str) -> dict[str, Any]:
-    """Give a line's JSON object, whose faces are objects too."""
-    entry = json.loads(line)
-    if not isinstance(entry, dict):
-        raise DataError(f"{where}: expected a JSON object with image and faces, got {_shortened(entry)}")
+    """Give a line's JSON object, whose faces are objects too; what is ``null`` is left out."""
+    entry = parse_json(line, where)
+    expect(isinstance(entry, dict), "expected a JSON object with image and faces", entry, where)
+    for key in ("image", "faces"):
+        if key not in entry:
+            raise DataError(f"{where}: not a line of the native format (key {key!r} is missing)")
     faces = entry["faces"]
-    if not isinstance(faces, list):
-        raise DataError(f"{where}: faces must be a list of JSON objects, got {_shortened(faces)}")
+    expect(isinstance(faces, list), "faces must be a list of JSON objects", faces, where)
     for face in faces:
-        if not isinstance(face, dict):
-            raise DataError(f"{where}: a face must be a JSON object with box or points, got {_shortened(face)}")
-    return entry
+        expect(isinstance(face, dict), "a face must be a JSON object with box or points", face, where)
+    return {"image": entry["image"], **_said(entry), "faces": [_said(face) for face in faces]}
 
 
-def _shortened(value: Any) -> str:
-    """Give a value as JSON has it, for a message."""
-    text = json.dumps(value)
-    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}..."
+def _said(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def _flag(values: Mapping[str, Any], key: str, where: str) -> bool:
+    value = values.get(key, False)
+    expect(is_flag(value), f"{key} must be true or false", value, where)
+    return bool(value)
+
+
+def _object(values: Mapping[str, Any], key: str, where: str) -> dict[str, Any]:
+    value = values.get(key, {})
+    expect(isinstance(value, dict), f"{key} must be a JSON object", value, where)
+    return dict(value)
+
+
+def _person(face: Mapping[str, Any], where: str) -> str:
+    person = face.get("person", "")
+    expect(is_name(person), "person must be text", person, where)
+    return str(person)
 
 
 def _box(values: Any, points: NDArray[np.float32], points5: NDArray[np.float32] | None, where: str) -> Box:
@@ -177,8 +186,8 @@ def _visible(letters: Any, points: NDArray[np.float32], where: str) -> NDArray[n
     labelled = labelled_points(points)
     if letters is None:
         return labelled
-    if len(letters) != len(points) or set(letters) - set("vos"):
-        raise DataError(f"{where}: visibility must be {len(points)} letters of v, o, s, got {letters!r}")
+    holds = isinstance(letters, str) and len(letters) == len(points) and set(letters) <= set("vos")
+    expect(holds, f"visibility must be {len(points)} letters of v, o, s", letters, where)
     return np.asarray(labelled & np.array([letter == "v" for letter in letters]), dtype=np.bool_)
 
 
@@ -192,8 +201,8 @@ def _points5(
 
 def _filled(values: dict[str, Any], points: NDArray[np.float32], where: str) -> dict[int, float]:
     """Give the weights of the points that a model filled in."""
-    filled = {int(index): float(weight) for index, weight in values.items()}
-    for index, weight in filled.items():
-        if not 0 <= index < len(points) or not np.isfinite(points[index]).all() or not 0 < weight <= 1:
-            raise DataError(f"{where}: filled must give labelled points a weight in (0, 1], got {index}: {weight}")
-    return filled
+    labelled = {str(i) for i in np.flatnonzero(labelled_points(points))}
+    for index, weight in values.items():
+        holds = index in labelled and is_number(weight) and 0 < weight <= 1
+        expect(holds, "filled must give labelled points a weight in (0, 1]", {index: weight}, where)
+    return {int(index): float(weight) for index, weight in values.items()}

@@ -7,7 +7,6 @@ for each image, by its path below the set's folder or by its name, the faces tha
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from facewire_edge.schema import LandmarkSchema, find_schema, linear_map
 from numpy.typing import NDArray
 
 from facewire_train.labels import Sample, labelled_points, point_array, reason_of
+from facewire_train.values import parse_json
 
 MATCH_IOU = 0.3  # of the tight boxes; a face that overlaps the true one by less is another
 
@@ -43,7 +43,7 @@ def read_peer(path: Path) -> Peer:
 
     """
     try:
-        values = json.loads(path.read_text())
+        values = parse_json(path.read_text(), str(path))
         schema = find_schema(str(values["schema"]))
         faces = {
             str(image): [point_array(face, schema.n, f"{path}: {image}") for face in found]

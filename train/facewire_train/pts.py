@@ -23,6 +23,7 @@ from facewire_train.labels import (
     own_schema,
     read_label_text,
 )
+from facewire_train.values import LARGEST_PX
 
 # The folders of 300-W's distribution that its protocol tests on, and what papers call them.
 # Source: C. Sagonas et al. 2016, "300 Faces In-The-Wild Challenge: database and results".
@@ -99,7 +100,7 @@ def read_pts(path: Path) -> NDArray[np.float32]:
     points = _points(rows.values())
     if points is None:
         number, row = next((i, row) for i, row in rows.items() if _points([row]) is None)
-        what = f"{path}:{number}: got {row!r}, expected two finite numbers"
+        what = f"{path}:{number}: got {row!r}, expected two finite numbers of pixels"
         raise DataError(f"{what}; this is no .pts file, or it is damaged")
     return points - np.float32(1)
 
@@ -107,8 +108,8 @@ def read_pts(path: Path) -> NDArray[np.float32]:
 def _points(rows: Collection[str]) -> NDArray[np.float32] | None:
     """Give the points (N, 2) of rows, None where one of these is anything but two finite numbers."""
     try:
-        with np.errstate(over="ignore"):
-            points = np.array([row.replace(",", " ").split() for row in rows], dtype=np.float32).reshape(-1, 2)
+        points = np.array([row.replace(",", " ").split() for row in rows], dtype=np.float64).reshape(-1, 2)
     except ValueError:
         return None
-    return points if len(points) == len(rows) and np.isfinite(points).all() else None
+    holds = len(points) == len(rows) and (np.abs(points) <= LARGEST_PX).all()
+    return points.astype(np.float32) if holds else None
