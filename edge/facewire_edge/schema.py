@@ -6,6 +6,7 @@ Left and right are the subject's. Sources: index tables of 300-W (68), WFLW (98)
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,34 @@ class LandmarkSchema:
         return np.stack([points[list(indices)].mean(axis=0) for indices in self.points5]).astype(np.float32)
 
 
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
+
+
+def _are_indices(value: Any) -> bool:
+    return isinstance(value, list) and all(type(item) is int for item in value)
+
+
+def _are_groups(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_are_indices, value))
+
+
+def _are_contours(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(c, dict) and isinstance(c.get("name"), str) and _are_indices(c.get("indices")) for c in value
+    )
+
+
+KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {  # key -> whether a value is of its kind, and what it must be
+    "name": (lambda value: isinstance(value, str), "text"),
+    "names": (_are_texts, "a list of names"),
+    "mirror": (lambda value: _are_groups(value) or _are_indices(value), "a list of pairs of indices"),
+    "eye_corners": (_are_indices, "two indices"),
+    "contours": (_are_contours, "a list of tables with name and indices"),
+    "points5": (lambda value: value is None or _are_groups(value), "five lists of indices"),
+}
+
+
 def schema_from_dict(values: dict[str, Any], where: str = "schema") -> LandmarkSchema:
     """Build a schema from JSON or TOML values and check it.
 
@@ -74,19 +103,17 @@ def schema_from_dict(values: dict[str, Any], where: str = "schema") -> LandmarkS
         UsageError: a key is unknown or missing, or the values contradict each other.
 
     """
-    known = ("name", "names", "mirror", "eye_corners", "contours", "points5")
     for key in values:
-        if key not in known:
-            raise UsageError(f"{where}: {unknown_key(key, known)}")
+        if key not in KINDS:
+            raise UsageError(f"{where}: {unknown_key(key, KINDS)}")
     for key in ("name", "names", "mirror", "eye_corners"):
         if key not in values:
             raise UsageError(f"{where}: key {key!r} is missing")
-    try:
-        return _checked(values, where)
-    except UsageError:
-        raise
-    except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
-        raise UsageError(f"{where}: a value has the wrong type ({error}); see train/README.md") from error
+    for key, value in values.items():
+        holds, expected = KINDS[key]
+        if not holds(value):
+            raise UsageError(f"{where}: {key} has the wrong type; expected {expected}; see train/README.md")
+    return _checked(values, where)
 
 
 def load_schema(path: Path) -> LandmarkSchema:
@@ -100,7 +127,7 @@ def load_schema(path: Path) -> LandmarkSchema:
         values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UsageError(f"cannot read schema {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # its name may hold a zero byte, too
         raise UsageError(f"{path} is no TOML: {error}") from error
     return schema_from_dict(values, str(path))
 
@@ -152,16 +179,15 @@ def map_to_ibug68(schema: LandmarkSchema, user: str) -> NDArray[np.float32]:
 def _checked(values: dict[str, Any], where: str) -> LandmarkSchema:
     names = tuple(values["names"])
     n = len(names)
-    if len(set(names)) != n or not all(isinstance(name, str) for name in names):
+    if len(set(names)) != n:
         raise UsageError(f"{where}: names must be different strings")
     mirror = _mirror(values["mirror"], n, where)
-    corners = tuple(int(i) for i in values["eye_corners"])
+    corners = tuple(values["eye_corners"])
     contours = tuple(
-        Contour(str(c["name"]), tuple(int(i) for i in c["indices"]), bool(c.get("closed", False)))
-        for c in values.get("contours", ())
+        Contour(c["name"], tuple(c["indices"]), bool(c.get("closed", False))) for c in values.get("contours", ())
     )
     five = values.get("points5")
-    points5 = None if five is None else tuple(tuple(int(i) for i in group) for group in five)
+    points5 = None if five is None else tuple(tuple(group) for group in five)
     if len(corners) != 2 or corners[0] == corners[1]:
         raise UsageError(f"{where}: eye_corners must be two different indices, got {list(corners)}")
     if points5 is not None and (len(points5) != 5 or not all(points5)):
@@ -170,7 +196,7 @@ def _checked(values: dict[str, Any], where: str) -> LandmarkSchema:
     outside = [i for i in used if not 0 <= i < n]
     if outside:
         raise UsageError(f"{where}: index {outside[0]} is not one of the {n} landmarks (0 to {n - 1})")
-    schema = LandmarkSchema(str(values["name"]), names, mirror, (corners[0], corners[1]), contours, points5)
+    schema = LandmarkSchema(values["name"], names, mirror, (corners[0], corners[1]), contours, points5)
     _refuse_borrowed_name(schema, where)
     return schema
 
@@ -190,7 +216,7 @@ def _refuse_borrowed_name(schema: LandmarkSchema, where: str) -> None:
 
 def _mirror(entries: list[Any], n: int, where: str) -> NDArray[np.int64]:
     pairs = bool(entries) and isinstance(entries[0], list)
-    mirror = np.arange(n) if pairs or not entries else np.asarray(entries, dtype=np.int64)
+    mirror = np.arange(n) if pairs or not entries else np.asarray(entries)
     if pairs:
         flat = [i for pair in entries for i in pair]
         if any(len(pair) != 2 for pair in entries) or len(set(flat)) != len(flat) or not all(0 <= i < n for i in flat):

@@ -3,7 +3,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from facewire_edge.errors import UsageError
-from facewire_edge.schema import IBUG68, POINTS5, SCHEMAS, WFLW98, find_schema, linear_map, schema_from_dict
+from facewire_edge.schema import (
+    IBUG68,
+    POINTS5,
+    SCHEMAS,
+    WFLW98,
+    find_schema,
+    linear_map,
+    load_schema,
+    schema_from_dict,
+)
 
 EYES = {"name": "eyes", "names": ["r", "l"], "mirror": [[0, 1]], "eye_corners": [0, 1]}
 
@@ -54,11 +63,17 @@ def test_there_is_no_map_from_fewer_points_to_more() -> None:
         ({"mirror": [1, 1]}, "involution"),
         ({"eye_corners": [0, 0]}, "two different indices"),
         ({"eye_corners": [0, 7]}, "index 7 is not one of the 2"),
-        ({"contours": [{"name": "x"}]}, "wrong type"),
+        ({"name": 3}, "schema: name has the wrong type; expected text"),
+        ({"names": True}, "names has the wrong type; expected a list of names"),
+        ({"names": [["r"], ["l"]]}, "names has the wrong type; expected a list of names"),
+        ({"mirror": "x"}, "mirror has the wrong type; expected a list of pairs of indices"),
+        ({"mirror": [10**400, 0]}, "involution"),
+        ({"contours": [{"name": "x"}]}, "contours has the wrong type; expected a list of tables with name and indices"),
+        ({"contours": "x"}, "contours has the wrong type"),
         ({"points5": [[0]]}, "five non-empty lists"),
-        ({"points5": [["x"]]}, "wrong type"),
-        ({"eye_corners": [0, float("inf")]}, "wrong type"),
-        ({"mirror": [[0, 0.5]]}, "wrong type"),
+        ({"points5": [["x"]]}, "points5 has the wrong type; expected five lists of indices"),
+        ({"eye_corners": [0, float("inf")]}, "eye_corners has the wrong type; expected two indices"),
+        ({"mirror": [[0, 0.5]]}, "mirror has the wrong type"),
     ],
 )
 def test_schema_that_contradicts_itself_is_refused(change: dict[str, object], words: str) -> None:
@@ -91,3 +106,10 @@ def test_users_own_toml_is_found_by_its_path(tmp_path: Path) -> None:
         find_schema("ibug86")
     with pytest.raises(UsageError, match="cannot read schema"):
         find_schema("nowhere.toml")
+
+
+def test_schema_that_no_file_can_hold_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "deep.toml").write_text("name = " + "[" * 100_000)
+    for name in ("a\0.toml", "deep.toml"):
+        with pytest.raises(UsageError, match="is no TOML"):
+            load_schema(tmp_path / name)
