@@ -86,7 +86,10 @@ def test_face_without_a_box_gets_the_tight_box_of_its_points(tmp_path: Path) -> 
         ({"box": [5, 5, 25, 25], "points": FIVE}, {"image": "b.jpg"}, "no image"),
         ({"box": [5, 5, 25, 25], "points": FIVE}, {"image": "../d/a.jpg"}, "leaves the folder"),
         ({"box": [5, 5, 25, 25], "points": FIVE}, {"image": "/a.jpg"}, "leaves the folder"),
-        ({"points": None}, {}, "needs a box or points"),
+        ({"points": None}, {}, "needs a box or two points"),
+        ({"points": [[10, 10], None, None, None, None]}, {}, "needs a box or two points"),
+        ({"box": [5, 5, 25, 25], "points": [[3, 4]] * 5}, {}, r"all 5 points lie in one place, \(3, 4\)"),
+        ({"box": [5, 5, 5 + 1e-9, 25], "points": FIVE}, {}, "x0 < x1"),
         ({"box": [5, 5, 25, 25], "points": [["a", "b"], *FIVE[1:]]}, {}, r'point 0 must be .*, got \["a", "b"\]'),
     ],
 )

@@ -261,6 +261,7 @@ COCO = "annotations/person_keypoints_train.json"
         ("wflw", _spoil(TRAIN, lambda t: t.replace("0--Parade/0.png", "../0.png")), "leaves the folder"),
         ("mtfl", _spoil("training.txt", lambda t: t.replace(" ", " 7 ", 1)), "15 numbers"),
         ("mtfl", _spoil("training.txt", lambda t: t.replace("_A_", "_Q_")), "no image"),
+        ("mtfl", _spoil("training.txt", lambda t: t.split(" ")[0] + " 7" * 10 + " 1 2 2 3"), "all 5 points lie in one"),
         ("mtfl", _spoil("training.txt", lambda t: t.replace("_A_", "_A" * 999)), "no image"),
         (
             "mtfl",

@@ -45,6 +45,15 @@ def test_imported_set_says_the_same_as_the_original(tmp_path: Path, name: str) -
         assert (read_image(one.image) == read_image(other.image)).all()
 
 
+def test_level_points_of_a_face_without_a_box_survive_the_import(tmp_path: Path) -> None:
+    folder = write_pts(tmp_path / "set", count=1, n=2)
+    (folder / "mine.toml").write_text('name = "m"\nnames = ["a", "b"]\nmirror = [[0, 1]]\neye_corners = [0, 1]\n')
+    (folder / "0.pts").write_text("11 21\n31 21\n")
+    import_dataset(read_labels(folder), tmp_path / "out", "")
+    box = read_labels(tmp_path / "out").samples[0].box
+    assert (box.x0, box.y0, box.x1, box.y1) == (10, 19.5, 30, 20.5)
+
+
 def test_person_of_a_face_survives_the_import(tmp_path: Path) -> None:
     import_dataset(read_labels(write_coco(tmp_path / "set")), tmp_path / "out", "")
     assert read_labels(tmp_path / "out").samples[0].subject == "p1"

@@ -23,9 +23,9 @@ from facewire_train.labels import (
     Sample,
     accepted,
     box_array,
+    box_or_tight,
     digest_of,
     find_image,
-    is_placed,
     labelled_points,
     own_schema,
     read_label_text,
@@ -155,7 +155,7 @@ def _face(annotation: Mapping[str, Any], shared: _File) -> Sample:
     person = str(attributes.pop("person", ""))  # empty where a tool shows a field that nobody filled in
     return Sample(
         image=image,
-        box=_box(annotation.get("bbox"), points, where),
+        box=box_or_tight(_box(annotation.get("bbox"), where), points, where),
         points=points,
         visible=labelled_points(points) & (rows[:, 2] >= VISIBLE),
         points5=None if shared.schema.points5 is None else shared.schema.points5_of(points),
@@ -195,16 +195,13 @@ def _rows(values: Any, count: int, where: str) -> NDArray[np.float64]:
     return np.array(values, np.float64).reshape(-1, 3)
 
 
-def _box(values: Any, points: NDArray[np.float32], where: str) -> Box:
-    """Give the annotated box, or the tight box of the points where the tool wrote none (or an empty one)."""
-    if values:
-        expect(are_numbers(values, 4), "bbox must be x, y, width, height", values, where)
-        x, y, w, h = values
-        if w > 0 and h > 0:
-            return box_array([x, y, x + w, y + h], where)
-    if not is_placed(points):
-        raise DataError(f"{where}: a face needs a bbox or two points")
-    return Box.around(points)
+def _box(values: Any, where: str) -> Box | None:
+    """Give the annotated box, None where the tool wrote none, or an empty one."""
+    if not values:
+        return None
+    expect(are_numbers(values, 4), "bbox must be x, y, width, height", values, where)
+    x, y, w, h = values
+    return box_array([x, y, x + w, y + h], where) if w > 0 and h > 0 else None
 
 
 def _split(file: Path, image: Path, folder: Path) -> str:

@@ -21,6 +21,7 @@ from facewire_train.labels import (
     Sample,
     accepted,
     box_array,
+    box_or_tight,
     digest_of,
     find_image,
     read_label_text,
@@ -134,7 +135,7 @@ def _sample(
     person = NUMBERED_PERSON.match(image.stem)
     return Sample(
         image=image,
-        box=box or Box.around(points32),
+        box=box_or_tight(box, points32, line.where),
         points=points32,
         visible=np.ones(schema.n, bool),
         points5=schema.points5_of(points32),

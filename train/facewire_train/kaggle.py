@@ -14,7 +14,16 @@ from facewire_edge.schema import LandmarkSchema, schema_from_dict
 from numpy.typing import NDArray
 
 from facewire_train.images import PIXELS, ROW_MARK
-from facewire_train.labels import UNKNOWN_TERMS, Dataset, Refuse, Sample, accepted, digest_of, labelled_points
+from facewire_train.labels import (
+    UNKNOWN_TERMS,
+    Dataset,
+    Refuse,
+    Sample,
+    accepted,
+    box_or_tight,
+    digest_of,
+    labelled_points,
+)
 from facewire_train.tables import Columns, read_columns
 from facewire_train.values import LARGEST_PX
 
@@ -104,7 +113,7 @@ def _face(row: _Row) -> Sample:
     image = row.file.with_name(f"{row.file.name}{ROW_MARK}{row.start}")
     return Sample(
         image=image,
-        box=Box(0.0, 0.0, side - 1.0, side - 1.0),  # the pictures are faces already
+        box=box_or_tight(Box(0.0, 0.0, side - 1.0, side - 1.0), points, row.where),  # the pictures are faces already
         points=points,
         visible=labelled_points(points),
         points5=KAGGLE15.points5_of(points),

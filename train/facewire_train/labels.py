@@ -25,6 +25,7 @@ VALIDATION_PERCENT = 5  # of the training subjects, chosen by a hash so that eve
 SPLITS = ("train", "val", "test")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 SAME_PX = 0.1  # labels of one image that differ by less are the same face: formats round their numbers
+SMALLEST_PX = 0.01  # side of a box: a smaller one vanishes when it is written
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 UNKNOWN_TERMS = "unknown; see the set's own terms"
 HEADER_FILE, LABEL_FILE = "dataset.toml", "faces.jsonl"  # of the native format
@@ -262,9 +263,28 @@ def box_array(values: Any, where: str) -> Box:
         DataError: it is empty, inverted or not finite.
 
     """
-    holds = are_numbers(values, 4) and values[0] < values[2] and values[1] < values[3]
+    holds = are_numbers(values, 4) and min(values[2] - values[0], values[3] - values[1]) >= SMALLEST_PX
     expect(holds, "box must be finite x0 < x1, y0 < y1", values, where)
     return Box(*map(float, values))
+
+
+def box_or_tight(box: Box | None, points: NDArray[np.float32], where: str) -> Box:
+    """Give a face's box; where the set draws none, the tight one of its points (N, 2), a pixel wide at least.
+
+    Raises:
+        DataError: all points lie in one place, or there is neither a box nor a second point.
+
+    """
+    known = points[labelled_points(points)]
+    if len(known) > 1 and not np.ptp(known, axis=0).any():
+        raise DataError(f"{where}: all {len(known)} points lie in one place, ({known[0, 0]:g}, {known[0, 1]:g})")
+    if box is not None:
+        return box
+    if len(known) < 2:
+        raise DataError(f"{where}: a face needs a box or two points")
+    tight = Box.around(known)
+    (x, y), half_w, half_h = tight.centre, max(tight.width, 1) / 2, max(tight.height, 1) / 2
+    return Box(x - half_w, y - half_h, x + half_w, y + half_h)
 
 
 def labelled_points(points: NDArray[np.float32]) -> NDArray[np.bool_]:

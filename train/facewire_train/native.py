@@ -25,6 +25,7 @@ from facewire_train.labels import (
     Sample,
     accepted,
     box_array,
+    box_or_tight,
     find_image,
     labelled_points,
     point_array,
@@ -174,12 +175,8 @@ def _person(face: Mapping[str, Any], where: str) -> str:
 
 def _box(values: Any, points: NDArray[np.float32], points5: NDArray[np.float32] | None, where: str) -> Box:
     """Give the labelled box, or the tight box of whatever points there are."""
-    if values is not None:
-        return box_array(values, where)
-    known = points if np.isfinite(points).any() else points5
-    if known is None or not np.isfinite(known).any():
-        raise DataError(f"{where}: a face needs a box or points")
-    return Box.around(known)
+    known = points if points5 is None or np.isfinite(points).any() else points5
+    return box_or_tight(None if values is None else box_array(values, where), known, where)
 
 
 def _visible(letters: Any, points: NDArray[np.float32], where: str) -> NDArray[np.bool_]:

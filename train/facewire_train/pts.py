@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 from facewire_edge.errors import DataError
-from facewire_edge.geometry import Box
 from facewire_edge.schema import IBUG68, LandmarkSchema
 from numpy.typing import NDArray
 
@@ -19,6 +18,7 @@ from facewire_train.labels import (
     Refuse,
     Sample,
     accepted,
+    box_or_tight,
     digest_of,
     own_schema,
     read_label_text,
@@ -59,7 +59,7 @@ def _read_face(file: Path, folder: Path, schema: LandmarkSchema) -> Sample:
     split, subset = split_and_subset(file.parent, folder)
     return Sample(
         image=image,
-        box=Box.around(points),
+        box=box_or_tight(None, points, str(file)),
         points=points,
         visible=np.ones(len(points), bool),
         points5=None if schema.points5 is None else schema.points5_of(points),
