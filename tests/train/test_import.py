@@ -1,4 +1,5 @@
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from facewire_edge.errors import DataError
+from facewire_edge.errors import DataError, OutputError
 from facewire_edge.schema import IBUG68
 from facewire_train.__main__ import main
 from facewire_train.datasets import read_dataset, read_labels
@@ -43,6 +44,22 @@ def test_imported_set_says_the_same_as_the_original(tmp_path: Path, name: str) -
         assert dict(one.attributes) == dict(other.attributes)
         assert (one.visible == other.visible).all()
         assert (read_image(one.image) == read_image(other.image)).all()
+
+
+def test_folder_whose_name_is_no_utf8_is_imported(tmp_path: Path) -> None:
+    folder = write_kaggle(tmp_path / "set").rename(tmp_path / os.fsdecode(b"j\xfc"))
+    out = tmp_path / os.fsdecode(b"\xfc")
+    import_dataset(read_labels(folder), out, "")
+    copy = read_labels(out)
+    assert copy.name == "j?"
+    assert all(read_image(s.image).shape == (96, 96, 3) for s in copy.samples)
+
+
+def test_picture_of_a_row_that_the_disk_does_not_take_ends_the_import(tmp_path: Path) -> None:
+    table = write_kaggle(tmp_path / "set") / "training.csv"
+    table.rename(table.with_name("a" * 250 + ".csv"))  # the picture's name is longer than a file's may be
+    with pytest.raises(OutputError, match=r"cannot write .*out: File name too long"):
+        import_dataset(read_labels(tmp_path / "set"), tmp_path / "out", "")
 
 
 def test_level_points_of_a_face_without_a_box_survive_the_import(tmp_path: Path) -> None:

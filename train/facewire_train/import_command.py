@@ -140,7 +140,8 @@ def _copy(item: tuple[Path, str], folder: Path) -> ImageFacts | DataError:
     target = folder / name
     target.parent.mkdir(parents=True, exist_ok=True)
     if is_row(image):
-        cv2.imwrite(str(target), read_image(image)[:, :, 0])
+        png = cv2.imencode(".png", read_image(image)[:, :, 0])[1]
+        target.write_bytes(png.tobytes())  # imwrite does not say why it cannot
     else:
         shutil.copyfile(image, target)
     return facts

@@ -22,9 +22,9 @@ def write_header(folder: Path, name: str, schema: LandmarkSchema, about: str, te
     where = schema.name if built_in else "schema.toml"
     values = {"name": name, "schema": where, "about": about, "terms": terms}
     text = "".join(f"{key} = {_toml(value)}\n" for key, value in values.items())
-    (folder / HEADER_FILE).write_text(f"format = 1\n{text}")
+    (folder / HEADER_FILE).write_text(f"format = 1\n{text}", encoding="utf-8")
     if not built_in:
-        (folder / where).write_text(schema_toml(schema))
+        (folder / where).write_text(schema_toml(schema), encoding="utf-8")
 
 
 def schema_toml(schema: LandmarkSchema) -> str:
@@ -88,9 +88,10 @@ def _rounded(points: NDArray[np.float32]) -> list[list[float] | None]:
 
 
 def _toml(value: Any) -> str:
-    """Give a value as TOML: JSON, but for inline tables."""
+    """Give a value as TOML: JSON, but for inline tables; a folder's name that is no UTF-8 gets question marks."""
     if isinstance(value, Mapping):
         return "{ " + ", ".join(f"{k} = {_toml(v)}" for k, v in value.items()) + " }"
     if isinstance(value, list):
         return "[" + ", ".join(_toml(v) for v in value) + "]"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    text = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return text.encode(errors="replace").decode()
