@@ -160,6 +160,16 @@ def test_coco_files_written_on_windows_are_read_and_a_file_that_is_none_is_named
     assert "person_keypoints_train.json is no COCO file" in caplog.text
 
 
+@pytest.mark.parametrize("name", ["x.csv", "x.json"])
+def test_folders_and_links_to_nothing_are_no_labels(tmp_path: Path, name: str) -> None:
+    folder = write_pts(tmp_path)
+    (folder / name).symlink_to("gone")
+    assert find_format(folder) == "pts"
+    (folder / name).unlink()
+    (folder / name).mkdir()
+    assert find_format(folder) == "pts"
+
+
 def test_image_whose_name_is_no_utf8_is_read(tmp_path: Path) -> None:
     folder = write_pts(tmp_path)
     for file in sorted(folder.rglob("*.*")):

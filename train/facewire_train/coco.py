@@ -52,7 +52,9 @@ class _File:
 
 
 def is_coco(file: Path) -> bool:
-    """Say whether a file begins like COCO keypoints and names annotations."""
+    """Say whether a path is a file that begins like COCO keypoints and names annotations."""
+    if not file.is_file():
+        return False
     with file.open("rb") as text:
         head = text.read(1 << 16)
         if head.removeprefix(BOM_UTF8).lstrip()[:1] != b"{":

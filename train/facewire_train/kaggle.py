@@ -53,7 +53,9 @@ KAGGLE15: LandmarkSchema = schema_from_dict(
 
 
 def is_kaggle(file: Path) -> bool:
-    """Say whether a file is a table of this kind, by its first line."""
+    """Say whether a path is a table of this kind, by its first line."""
+    if not file.is_file():
+        return False
     with file.open("rb") as table:
         names = read_columns(table).names
     return PIXELS in names and f"{NAMES[0]}_x" in names
