@@ -67,6 +67,16 @@ def test_mtfl_lists_of_both_layouts_give_the_same_points(tmp_path: Path, attribu
         assert first.box.x1 == 80
 
 
+@pytest.mark.parametrize("word", ["img", "IMG", "DSC", "frame"])
+def test_numbered_pictures_of_a_camera_are_not_one_person(tmp_path: Path, word: str) -> None:
+    folder = write_mtfl(tmp_path)
+    for i, image in enumerate(sorted((folder / "lfw_5590").iterdir())):
+        image.rename(image.with_name(f"{word}_{i:04}.jpg"))
+        for name in ("training.txt", "testing.txt"):
+            _spoil(name, lambda text, old=image.stem, new=f"{word}_{i:04}": text.replace(old, new))(folder)
+    assert len({s.subject for s in read_labels(folder).samples}) == 6
+
+
 def test_kaggle_row_with_empty_cells_keeps_what_it_knows(tmp_path: Path) -> None:
     data = read_labels(write_kaggle(tmp_path))
     assert data.schema is KAGGLE15

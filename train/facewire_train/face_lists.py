@@ -36,7 +36,7 @@ MTFL_ATTRIBUTES = ("gender", "smile", "glasses", "pose")
 MTFL_ATTRIBUTE_MAX = 5  # pose is 1 to 5, the others 1 or 2: this tells attributes from coordinates
 BOX_NUMBERS, FIVE_NUMBERS = 4, 10
 IMAGE_FOLDERS = ("", "WFLW_images", "images", "img")
-NUMBERED_PERSON = re.compile(r"(?P<person>\D+)_\d{4}$")  # LFW: Some_Name_0003
+NUMBERED_PERSON = re.compile(r"(?P<person>[A-Z](?=.*[a-z])\D*)_\d{4}$")  # LFW: Some_Name_0003; not img_0003 or IMG_0003
 
 
 @dataclass(frozen=True, slots=True)
