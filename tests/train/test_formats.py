@@ -141,6 +141,13 @@ def test_coco_takes_points_splits_people_and_attributes(tmp_path: Path) -> None:
     assert data.samples[1].visible.tolist() == [True, True, False]  # labelled, but hidden
 
 
+def test_fingerprint_changes_with_ones_own_schema(tmp_path: Path) -> None:
+    before = read_labels(write_coco(tmp_path)).fingerprint
+    assert read_labels(tmp_path).fingerprint == before
+    _spoil("face.toml", lambda t: t.replace("[[0, 1]]", "[]"))(tmp_path)
+    assert read_labels(tmp_path).fingerprint != before
+
+
 def test_coco_person_that_nobody_filled_in_is_no_person(tmp_path: Path) -> None:
     _coco(lambda values: [a["attributes"].update(person="") for a in values["annotations"]])(write_coco(tmp_path))
     assert [s.subject for s in read_labels(tmp_path).samples][:2] == ["images/1.png", "images/2.png"]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 from facewire_edge.errors import DataError, UsageError
+from facewire_edge.schema import SCHEMAS
 
 from facewire_train.coco import is_coco, read_coco
 from facewire_train.face_lists import MTFL_LISTS, WFLW_LISTS, read_mtfl, read_wflw
@@ -71,8 +74,21 @@ def read_labels(path: Path, refuse: Refuse = refuse_all) -> Dataset:
     dataset = READERS[found](folder, refuse)
     if not dataset.samples:
         raise DataError(f"{folder} ({found}) lists no face that can be used")
-    samples = in_one_split(dataset.samples)
-    return replace(dataset, path=path, name=dataset.name or folder.resolve().name, samples=samples)
+    return replace(
+        dataset,
+        path=path,
+        name=dataset.name or folder.resolve().name,
+        samples=in_one_split(dataset.samples),
+        fingerprint=_with_schema(dataset),
+    )
+
+
+def _with_schema(dataset: Dataset) -> str:
+    """Give a hash of the labels and, where it is the user's own, of the schema."""
+    if dataset.schema in SCHEMAS.values():
+        return dataset.fingerprint
+    schema = json.dumps(dataset.schema.to_dict())
+    return hashlib.sha256(f"{dataset.fingerprint} {schema}".encode()).hexdigest()
 
 
 def find_format(folder: Path) -> str | None:
