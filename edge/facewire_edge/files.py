@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from facewire_edge.errors import OutputError
+from facewire_edge.errors import OutputError, UsageError
 
 
 @contextmanager
@@ -47,6 +47,20 @@ def write_bytes(path: Path, data: bytes) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` to ``path`` atomically, as UTF-8."""
     write_bytes(path, text.encode())
+
+
+def opencv_name(path: Path) -> str:
+    """Give a path as OpenCV opens it, which ends the process on one that is no UTF-8 (SIGSEGV, OpenCV 5.0.0).
+
+    Raises:
+        UsageError: it is none.
+
+    """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{path} is no UTF-8, which OpenCV cannot open; rename it") from error
+    return str(path)
 
 
 def _output_error(path: Path, error: OSError) -> OutputError:

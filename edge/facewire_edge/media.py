@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewire_edge.errors import DataError
+from facewire_edge.files import opencv_name
 from facewire_edge.types import Frame, Image
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp"})
@@ -52,7 +53,7 @@ class VideoFile:
 
         self._path = path
         self._index = 0
-        self._capture = cv2.VideoCapture(str(path))
+        self._capture = cv2.VideoCapture(opencv_name(path))
         if not self._capture.isOpened():
             self._capture.release()
             raise DataError(

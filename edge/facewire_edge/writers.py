@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from facewire_edge.errors import DataError, FacewireError, OutputError, UsageError
-from facewire_edge.files import replacing
+from facewire_edge.files import opencv_name, replacing
 from facewire_edge.types import Image
 
 VIDEO_SUFFIXES = {".mp4": "mp4v", ".avi": "MJPG"}
@@ -64,7 +64,8 @@ class _VideoWriter:
         import cv2
 
         code = cv2.VideoWriter.fourcc(*VIDEO_SUFFIXES[self._out.suffix.lower()])
-        self._writer, self._shape = cv2.VideoWriter(str(self._path), code, self._fps, (shape[1], shape[0])), shape
+        name = opencv_name(self._path)
+        self._writer, self._shape = cv2.VideoWriter(name, code, self._fps, (shape[1], shape[0])), shape
         if not self._writer.isOpened():
             raise OutputError(f"cannot write the video {self._out}; choose another folder or suffix")
 
@@ -76,7 +77,7 @@ class _VideoWriter:
         """Look whether the file is whole: OpenCV does not report a full disk."""
         import cv2
 
-        capture = cv2.VideoCapture(str(self._path))
+        capture = cv2.VideoCapture(opencv_name(self._path))
         found = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
         capture.release()
         if found < self._count:

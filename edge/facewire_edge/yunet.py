@@ -9,6 +9,7 @@ import numpy as np
 
 from facewire_edge.delegate import CPU
 from facewire_edge.errors import ModelError
+from facewire_edge.files import opencv_name
 from facewire_edge.geometry import Box
 from facewire_edge.types import Detection, Image
 
@@ -47,7 +48,7 @@ def _open(path: Path, min_score: float) -> Any:
     if not path.is_file():
         raise ModelError(f"no detector {path}; expected a YuNet .onnx file")
     try:
-        return cv2.FaceDetectorYN.create(str(path), "", (320, 320), min_score, NMS_IOU, MAX_CANDIDATES)
+        return cv2.FaceDetectorYN.create(opencv_name(path), "", (320, 320), min_score, NMS_IOU, MAX_CANDIDATES)
     except (cv2.error, AttributeError) as error:  # AttributeError: OpenCV before 4.5.4
         reason = str(error).strip().splitlines()[-1]
         raise ModelError(f"OpenCV cannot load {path} as YuNet: {reason}; run: facewire-edge doctor") from error

@@ -1,8 +1,11 @@
+import os
 from pathlib import Path
 
 import pytest
-from facewire_edge.errors import OutputError
+from facewire_edge.errors import OutputError, UsageError
 from facewire_edge.files import replacing, write_bytes, write_text
+from facewire_edge.media import VideoFile
+from facewire_edge.yunet import YuNetDetector
 
 
 def test_exception_inside_keeps_the_old_file_and_leaves_nothing(tmp_path: Path) -> None:
@@ -61,3 +64,11 @@ def test_target_that_is_a_folder_is_an_output_error_and_leaves_nothing(tmp_path:
     with pytest.raises(OutputError, match="cannot write"):
         write_text(tmp_path / "x", "")
     assert [p.name for p in tmp_path.iterdir()] == ["x"]
+
+
+def test_path_that_is_no_utf8_is_refused_before_opencv_ends_the_process(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"\xfc.mp4")
+    path.write_bytes(b"looked at by OpenCV alone")
+    for opened in (VideoFile, YuNetDetector):
+        with pytest.raises(UsageError, match="is no UTF-8, which OpenCV cannot open; rename it"):
+            opened(path, 0.5)

@@ -12,7 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 from facewire_edge.errors import OutputError, UsageError
-from facewire_edge.files import replacing
+from facewire_edge.files import opencv_name, replacing
 from facewire_edge.geometry import Box
 from rich.console import Console
 from rich.progress import track
@@ -73,7 +73,7 @@ def write_dataset(
 
 def _write_picture(folder: Path, faces: Sequence[SyntheticFace], index: int, jpeg_quality: int) -> dict[str, Any]:
     name, image = f"img/{index:06d}.jpg", faces[0].image
-    if not cv2.imwrite(str(folder / name), image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality]):
+    if not cv2.imwrite(opencv_name(folder / name), image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, jpeg_quality]):
         raise OutputError(f"cannot write {folder / name}; free the disk")
     split = "test" if index % TEST_EVERY == TEST_EVERY - 1 else "train"
     size = {"width": image.shape[1], "height": image.shape[0]}
@@ -110,7 +110,7 @@ def write_clip(
     if out.suffix.lower() != ".mp4":
         raise UsageError(f"{out} cannot be a clip; expected a name that ends in .mp4")
     with replacing(out) as temporary:
-        writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*"mp4v"), fps, (width, height))
+        writer = cv2.VideoWriter(opencv_name(temporary), cv2.VideoWriter.fourcc(*"mp4v"), fps, (width, height))
         try:
             if not writer.isOpened():
                 raise OutputError(
