@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from facewire_edge.errors import DataError, UsageError
 from facewire_edge.schema import POINTS5, WFLW98
+from facewire_train.coco import is_coco
 from facewire_train.datasets import find_format, read_dataset, read_labels
 from facewire_train.images import read_image
 from facewire_train.kaggle import KAGGLE15
@@ -185,6 +186,14 @@ def test_folders_and_links_to_nothing_are_no_labels(tmp_path: Path, name: str) -
     (folder / name).unlink()
     (folder / name).mkdir()
     assert find_format(folder) == "pts"
+
+
+@pytest.mark.parametrize("boundary", [1 << 16, (1 << 16) + (1 << 20)])
+def test_coco_file_is_known_wherever_its_annotations_begin(tmp_path: Path, boundary: int) -> None:
+    file = write_coco(tmp_path) / COCO
+    text = file.read_text()
+    file.write_text(text.replace('"annotations"', " " * (boundary - 5 - text.index('"annotations"')) + '"annotations"'))
+    assert is_coco(file)
 
 
 def test_image_whose_name_is_no_utf8_is_read(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ from facewire_train.values import are_numbers, expect, is_flag, is_name, is_numb
 log = logging.getLogger(__name__)
 
 IMAGE_FOLDERS = ("", "images", "img", "train", "val", "test", "images/default", "images/train", "images/val")
+LONGEST_START = 1 << 16  # bytes in which the first brace is looked for
 LABELLED, VISIBLE = 1, 2  # the third number of a keypoint; 0 is not labelled
 SPLIT_WORDS = ("test", "val")  # `val2017`, `validation` and the like begin with them
 
@@ -55,11 +56,8 @@ def is_coco(file: Path) -> bool:
     """Say whether a path is a file that begins like COCO keypoints and names annotations."""
     if not file.is_file():
         return False
-    with file.open("rb") as text:
-        head = text.read(1 << 16)
-        if head.removeprefix(BOM_UTF8).lstrip()[:1] != b"{":
-            return False
-        return any(b'"annotations"' in part for part in (head, *iter(lambda: text.read(1 << 20), b"")))
+    text = file.read_bytes()
+    return text[:LONGEST_START].removeprefix(BOM_UTF8).lstrip()[:1] == b"{" and b'"annotations"' in text
 
 
 def read_coco(path: Path, refuse: Refuse) -> Dataset:
