@@ -115,6 +115,15 @@ def test_kaggle_table_that_changed_after_it_was_read_is_refused(tmp_path: Path, 
         read_image(last.image)
 
 
+@pytest.mark.parametrize(("name", "split"), [("latest", "train"), ("contest", "train"), ("my_test", "test")])
+def test_split_of_a_table_and_a_list_is_told_by_whole_words(tmp_path: Path, name: str, split: str) -> None:
+    (write_kaggle(tmp_path / "table") / "training.csv").rename(tmp_path / "table" / f"{name}.csv")
+    folder = write_wflw(tmp_path / "list")
+    (folder / TRAIN).rename(folder / f"list_98pt_rect_attr_{name}.txt")
+    assert {s.split for s in read_labels(tmp_path / "table").samples} == {split}
+    assert {s.split for s in read_labels(folder).samples if s.image.stem == "0"} == {split}
+
+
 def test_kaggle_quote_that_is_not_closed_spoils_its_own_line_alone(tmp_path: Path) -> None:
     folder = write_kaggle(tmp_path)
     _spoil("training.csv", lambda t: t.replace("\n36,40", '\n"36,40', 1))(folder)

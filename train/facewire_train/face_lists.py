@@ -15,6 +15,7 @@ from facewire_edge.schema import POINTS5, WFLW98, LandmarkSchema
 from numpy.typing import NDArray
 
 from facewire_train.labels import (
+    TEST_WORD,
     UNKNOWN_TERMS,
     Dataset,
     Refuse,
@@ -139,7 +140,7 @@ def _sample(
         points=points32,
         visible=np.ones(schema.n, bool),
         points5=schema.points5_of(points32),
-        split="test" if "test" in line.list_.name.lower() else "train",
+        split="test" if TEST_WORD.search(line.list_.name.lower()) else "train",
         subset=image.parent.name,
         subject=person["person"] if person else str(image.relative_to(folder)),
         source=folder.name,

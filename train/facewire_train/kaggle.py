@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from facewire_train.images import PIXELS, ROW_MARK
 from facewire_train.labels import (
+    TEST_WORD,
     UNKNOWN_TERMS,
     Dataset,
     Refuse,
@@ -119,7 +120,7 @@ def _face(row: _Row) -> Sample:
         points=points,
         visible=labelled_points(points),
         points5=KAGGLE15.points5_of(points),
-        split="test" if "test" in row.file.name.lower() else "train",
+        split="test" if TEST_WORD.search(row.file.name.lower()) else "train",
         subset=row.file.stem,
         subject=image.name,
         source=row.file.parent.name,

@@ -25,6 +25,7 @@ VALIDATION_PERCENT = 5  # of the training subjects, chosen by a hash so that eve
 SPLITS = ("train", "val", "test")
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 SAME_PX = 0.1  # labels of one image that differ by less are the same face: formats round their numbers
+TEST_WORD, TRAIN_WORD = (re.compile(f"(^|[^a-z]){word}") for word in ("test", "train"))  # `my-test`; not `contest`
 SMALLEST_PX = 0.01  # side of a box: a smaller one vanishes when it is written
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 UNKNOWN_TERMS = "unknown; see the set's own terms"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from pathlib import Path
 
@@ -13,6 +12,8 @@ from numpy.typing import NDArray
 
 from facewire_train.labels import (
     IMAGE_SUFFIXES,
+    TEST_WORD,
+    TRAIN_WORD,
     UNKNOWN_TERMS,
     Dataset,
     Refuse,
@@ -29,7 +30,6 @@ from facewire_train.values import LARGEST_PX
 # Source: C. Sagonas et al. 2016, "300 Faces In-The-Wild Challenge: database and results".
 TEST_FOLDERS = {"ibug": "challenging", "01_indoor": "private", "02_outdoor": "private"}
 COMMON = {"lfpw", "helen"}  # whose test sets together are the common subset
-TEST_WORD, TRAIN_WORD = (re.compile(f"(^|[^a-z]){word}") for word in ("test", "train"))  # `my-test`; not `contest`
 
 
 def read_pts_folder(path: Path, refuse: Refuse) -> Dataset:
