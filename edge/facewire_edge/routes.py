@@ -92,9 +92,8 @@ def _guard(access: Access, bucket: Bucket, heard: Callable[[asyncio.Protocol], N
             return _refusal(400, "a header holds more than ASCII")
         if not access.knows_host(request.host):
             return _refusal(403, "this server answers to 127.0.0.1 and localhost")
-        if request.path not in OPEN_PATHS and (refusal := _admit(request, access)):
-            return refusal
-        return await handler(request)
+        refusal = None if request.path in OPEN_PATHS else _admit(request, access)
+        return await handler(request) if refusal is None else refusal
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:

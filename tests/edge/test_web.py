@@ -214,6 +214,13 @@ def test_token_is_asked_for_everywhere_but_health(caplog: pytest.LogCaptureFixtu
     assert TOKEN not in caplog.text
 
 
+def test_token_is_asked_for_where_an_empty_response_is_false(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aiohttp.web.StreamResponse, "__bool__", lambda _: False, raising=False)  # aiohttp 3.9
+    with server(Access(loopback=False, token=TOKEN)) as sink:
+        assert get(sink, "/metrics")[0] == 401
+        assert get(sink, "/metrics", headers={"Authorization": f"Bearer {TOKEN}"})[0] == 200
+
+
 def test_token_in_the_address_becomes_a_cookie_that_scripts_cannot_read() -> None:
     with server(Access(loopback=False, token=TOKEN)) as sink:
         status, _, headers = get(sink, "/?token=" + TOKEN)
