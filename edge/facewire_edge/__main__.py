@@ -28,7 +28,7 @@ VERBS = {  # module, help; each has add_arguments(parser) and run(arguments)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; give its exit code."""
-    return run_command(lambda: _run(sys.argv[1:] if argv is None else list(argv)), PROG)
+    return run_command(lambda: _run(sys.argv[1:] if argv is None else list(argv)), PROG, interrupted=0)
 
 
 def _run(argv: list[str]) -> None:

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 BROKEN_PIPE_EXIT = 0
+INTERRUPTED_EXIT = 130  # as shells have it, of a command that was to finish something
 
 
 class FacewireError(Exception):
@@ -73,11 +74,11 @@ class OutputError(FacewireError, OSError):
     exit_code = 7
 
 
-def run_command(main: Callable[[], None], prog: str) -> int:
+def run_command(main: Callable[[], None], prog: str, interrupted: int = INTERRUPTED_EXIT) -> int:
     """Run a command's ``main`` and turn how it ended into an exit code, with one line on stderr.
 
-    A closed pipe downstream (``facewire-edge run | head``) and an interrupt are ends, not errors. SIGTERM is an
-    interrupt: context managers close what is open. Use it in the main thread.
+    A closed pipe downstream (``facewire-edge run | head``) is an end, no error. SIGTERM is an interrupt like Ctrl-C:
+    context managers close what is open, and the exit code is ``interrupted``. Use it in the main thread.
     """
     signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -91,7 +92,7 @@ def run_command(main: Callable[[], None], prog: str) -> int:
         sys.stdout = None  # the interpreter must not flush into the closed pipe at exit
         return BROKEN_PIPE_EXIT
     except KeyboardInterrupt:
-        return 0
+        return interrupted
     except OSError as error:
         if error.errno not in {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT}:
             raise

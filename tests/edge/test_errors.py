@@ -63,7 +63,8 @@ def test_good_end_is_zero_and_silent(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_interrupt_is_an_end(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_command(raising(KeyboardInterrupt()), "p") == 0
+    assert run_command(raising(KeyboardInterrupt()), "p", interrupted=0) == 0
+    assert run_command(raising(KeyboardInterrupt()), "p") == 130  # what was to be finished is not
     assert capsys.readouterr().err == ""
 
 
