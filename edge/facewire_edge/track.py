@@ -76,6 +76,11 @@ class TrackSettings:
     uncertainty: bool = False
 
 
+def presence_needed(detection: Detection, min_presence: float) -> float:
+    """Give the presence with which the landmark model must confirm a detection; a faint one at both looks."""
+    return max(CERTAIN if detection.faint else 0.0, min_presence)
+
+
 @dataclass(slots=True, eq=False)
 class _Track:
     id: int
@@ -232,7 +237,7 @@ class Tracker:
 
     def _start(self, image: Image, detection: Detection) -> None:
         """Begin to follow a detected face, or go on with a lost one that it must be."""
-        presence = max(CERTAIN if detection.faint else 0.0, self._settings.min_presence)
+        presence = presence_needed(detection, self._settings.min_presence)
         look = self._landmarks(image, self._landmarks.crop_of_points5(detection.points5))
         if detection.faint and look.presence < presence:
             return

@@ -15,6 +15,7 @@ from facewire_edge.geometry import Box, CropTransform
 from facewire_edge.interpreter import Model, load_model
 from facewire_edge.landmarks import decode_landmarks, decode_uncertainty
 from facewire_edge.schema import POINTS5, LandmarkSchema, linear_map
+from facewire_edge.track import presence_needed
 from facewire_edge.types import Detection
 from numpy.typing import NDArray
 
@@ -43,6 +44,15 @@ class Prediction:
     errors: NDArray[np.float64]  # (S,) NME as a fraction, infinite where missed
     mean_errors: NDArray[np.float64]
     expected: NDArray[np.float32] | None = None  # (S, N) distance from the truth in pixels, where the model tells it
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Looks:
+    """Hold what a network said of crops in image pixels; NaN, and presence 0, where there is no crop."""
+
+    points: NDArray[np.float32]  # (S, N, 2)
+    presence: NDArray[np.float32]  # (S,)
+    expected: NDArray[np.float32] | None  # (S, N), see Prediction
 
 
 def to_network(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -101,13 +111,23 @@ def truth5_crop(sample: Sample, card: ModelCard) -> CropTransform:
 
 def detector_crop(sample: Sample, card: ModelCard, detector: FaceDetector) -> CropTransform | None:
     """Give the canonical crop that the device would cut for this face; None where the detector missed it."""
+    return _crop_of(_detection(sample, card, detector), card)
+
+
+def _detection(sample: Sample, card: ModelCard, detector: FaceDetector) -> Detection | None:
     assert card.mean_points5 is not None
     assert card.mean_shape is not None
     if sample.points5 is None and is_placed(sample.points):  # the schema does not say where they are
         five = CropTransform.from_landmarks(sample.points, card.mean_shape, 1).from_units(card.mean_points5)
         sample = replace(sample, points5=five)
-    found = best_detection(face_box(sample), detector(read_image(sample.image)))
-    return None if found is None else CropTransform.from_points5(found.points5, card.mean_points5, card.input.width)
+    return best_detection(face_box(sample), detector(read_image(sample.image)))
+
+
+def _crop_of(detection: Detection | None, card: ModelCard) -> CropTransform | None:
+    assert card.mean_points5 is not None
+    if detection is None:
+        return None
+    return CropTransform.from_points5(detection.points5, card.mean_points5, card.input.width)
 
 
 def best_detection(face: Box, detections: Sequence[Detection]) -> Detection | None:
@@ -120,29 +140,27 @@ def predict_points(
     samples: Sequence[Sample], crops: Sequence[CropTransform | None], card: ModelCard, run: BatchRunner
 ) -> NDArray[np.float32]:
     """Give the predicted points (S, N, 2) in image pixels, NaN where there is no crop."""
-    return predict(samples, crops, card, run)[0]
+    return predict(samples, crops, card, run).points
 
 
 def predict(
     samples: Sequence[Sample], crops: Sequence[CropTransform | None], card: ModelCard, run: BatchRunner
-) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-    """Give the predicted points (S, N, 2) and their expected distance from the truth (S, N), in image pixels.
-
-    Both are NaN where there is no crop; the second is None of a model that does not tell it.
-    """
+) -> Looks:
+    """Look at the crops that there are."""
     assert card.schema is not None
     points = np.full((len(samples), card.schema.n, 2), np.nan, np.float32)
-    expected = np.full(points.shape[:2], np.nan, np.float32)
+    expected, presence = np.full(points.shape[:2], np.nan, np.float32), np.zeros(len(samples), np.float32)
     todo = [(i, c) for i, c in enumerate(crops) if c is not None]
     for start in range(0, len(todo), BATCH):
         part = todo[start : start + BATCH]
         outputs = run(np.stack([crop.warp(read_image(samples[i].image)) for i, crop in part]))
         for row, (i, crop) in enumerate(part):
             points[i] = crop.from_units(decode_landmarks(outputs["landmarks"][row], card))
+            presence[i] = outputs["presence"][row].item()
             if "uncertainty" in outputs:
                 last = outputs["uncertainty"][row][-card.schema.n :]  # while training, the landmarks stand before it
                 expected[i] = decode_uncertainty(last, crop)
-    return points, None if np.isnan(expected).all() else expected
+    return Looks(points, presence, None if np.isnan(expected).all() else expected)
 
 
 def evaluate_landmarks(
@@ -172,15 +190,16 @@ def evaluate_landmarks(
     schema = schema or card.schema
     mapping = _mapping(card.schema, schema)
     samples = measurable(samples, schema)
-    crops = [_crop(s, card, boxes, detector) for s in samples]
-    points, expected = predict(samples, crops, card, run)
-    if boxes == "detector":  # the device looks twice at a new face, see Tracker
-        crops = [None if c is None else _landmark_crop(p, card) for c, p in zip(crops, points, strict=True)]
-        points, expected = predict(samples, crops, card, run)
+    if boxes == "detector":
+        assert detector is not None
+        crops, looks = _as_device(samples, card, run, detector)
+    else:
+        crops = [truth_crop(s, card) if boxes == "truth" else truth5_crop(s, card) for s in samples]
+        looks = predict(samples, crops, card, run)
     blank = np.full_like(card.mean_shape, np.nan)
     mean = np.stack([blank if c is None else c.from_units(card.mean_shape) for c in crops])
-    points, mean = (np.einsum("dmn,snd->smd", mapping, p).astype(np.float32) for p in (points, mean))
-    expected = expected if schema.names == card.schema.names else None
+    points, mean = (np.einsum("dmn,snd->smd", mapping, p).astype(np.float32) for p in (looks.points, mean))
+    expected = looks.expected if schema.names == card.schema.names else None
     errors = errors_of(points, samples, schema)
     return Prediction(samples, points, mean, errors, errors_of(mean, samples, schema), expected)
 
@@ -207,16 +226,31 @@ def measurable(samples: Sequence[Sample], schema: LandmarkSchema) -> tuple[Sampl
     return found
 
 
+def _as_device(
+    samples: Sequence[Sample], card: ModelCard, run: BatchRunner, detector: FaceDetector
+) -> tuple[list[CropTransform | None], Looks]:
+    """Give the crops and looks with which the device begins to follow a face, nothing where it believes in none.
+
+    It looks twice, the second time where the first look found the landmarks; see Tracker.
+    """
+    detections = [_detection(s, card, detector) for s in samples]
+    first = predict(samples, [_crop_of(d, card) for d in detections], card, run)
+    crops = [None if d is None else _landmark_crop(p, card) for d, p in zip(detections, first.points, strict=True)]
+    second = predict(samples, crops, card, run)
+    for i, detection in enumerate(detections):
+        if detection is not None and not _believed(detection, first.presence[i], second.presence[i], card):
+            crops[i], second.points[i] = None, np.nan
+    return crops, second
+
+
+def _believed(detection: Detection, first: float, second: float, card: ModelCard) -> bool:
+    weaker = min(first, second) if detection.faint else second
+    return weaker >= presence_needed(detection, card.min_presence)
+
+
 def _landmark_crop(points: NDArray[np.float32], card: ModelCard) -> CropTransform:
     assert card.mean_shape is not None
     return CropTransform.from_landmarks(points, card.mean_shape, card.input.width)
-
-
-def _crop(sample: Sample, card: ModelCard, boxes: str, detector: FaceDetector | None) -> CropTransform | None:
-    if boxes == "detector":
-        assert detector is not None
-        return detector_crop(sample, card, detector)
-    return truth_crop(sample, card) if boxes == "truth" else truth5_crop(sample, card)
 
 
 def errors_of(points: NDArray[np.float32], samples: Sequence[Sample], schema: LandmarkSchema) -> NDArray[np.float64]:

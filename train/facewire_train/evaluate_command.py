@@ -102,7 +102,7 @@ def _landmarks(
 ) -> dict[str, Any]:
     detector = None
     if arguments.boxes == "detector" or arguments.page is not None:
-        detector = open_detector(arguments.detector or Path(EdgeConfig().detector))
+        detector = open_detector(arguments.detector or Path(EdgeConfig().detector), faint=True)
     thorough = arguments.page is not None
     first = enter_model(arguments.model[0], card, runner, samples, arguments.boxes, detector, thorough, schema)
     prediction = first.prediction
