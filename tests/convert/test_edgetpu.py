@@ -18,6 +18,7 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from facewire_convert.__main__ import main
 from facewire_convert.edgetpu import check, table
+from facewire_train.model import separable
 from keras import layers, ops
 
 
@@ -157,6 +158,14 @@ def test_foreign_form_of_an_operation_is_named(name: str) -> None:
     layer, edit, constraint = EDITS[name]
     mapping = check(edited(converted(layer), edit), name)
     assert [f.constraint for f in mapping.findings if constraint in f.constraint], table(mapping)
+
+
+def test_gated_block_maps_whole() -> None:
+    plain, gated = (
+        check(converted(lambda x, s=s: separable(x, 8, 1, "b", normed=False, squeeze=s)), "") for s in (7, 8)
+    )
+    assert gated.operations > plain.operations
+    assert not gated.findings, table(gated)
 
 
 def test_mobile_network_maps_whole(good: bytes) -> None:

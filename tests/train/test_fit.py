@@ -191,9 +191,10 @@ def outputs(model: Any, images: np.ndarray) -> dict[str, np.ndarray]:
     return found | {"uncertainty": found["uncertainty"][:, -found["landmarks"].shape[1] // 2 :]}
 
 
-def test_folded_network_computes_the_same(config: TrainConfig) -> None:
+@pytest.mark.parametrize("options", [{"head": 6}, {"head": 6, "squeeze": 8, "pool": True}])
+def test_folded_network_computes_the_same(config: TrainConfig, options: dict[str, Any]) -> None:
     rng = np.random.default_rng(0)
-    normed, plain = (landmark_model(replace(config.model, head=6), 5, n) for n in (True, False))
+    normed, plain = (landmark_model(replace(config.model, **options), 5, n) for n in (True, False))
     for layer in normed.layers:
         if layer.name.endswith("_bn"):
             layer.set_weights([rng.uniform(0.5, 2, w.shape) for w in layer.get_weights()])
@@ -203,6 +204,17 @@ def test_folded_network_computes_the_same(config: TrainConfig) -> None:
     assert {name: np.abs(trained[name] - kept[name]).max() < 1e-4 for name in kept} == dict.fromkeys(kept, True)
     landmarks = np.asarray(normed(images)["uncertainty"])[:, :10]  # what its loss compares with the truth
     assert (landmarks == trained["landmarks"]).all()
+
+
+def test_small_maps_are_gated_and_the_last_one_averaged() -> None:
+    config = ModelConfig(32, 32, 4, ((6, 2), (6, 1), (8, 2)), squeeze=4, pool=True)  # maps of 16, 8, 8 and 4
+    model = landmark_model(config, 5, normed=False)
+    assert [layer.name for layer in model.layers if layer.name.endswith("_gated")] == ["block2_gated"]
+    image = np.random.default_rng(0).uniform(-1, 1, (1, 32, 32, 3)).astype(np.float32)
+    last, pooled = keras.Model(model.input, [model.get_layer("block2_pw_relu").output, model.get_layer("pool").output])(
+        image
+    )
+    np.testing.assert_allclose(pooled, np.mean(last, axis=(1, 2), keepdims=True), atol=1e-5)
 
 
 def test_draw_gives_every_face_its_chance_give_or_take_one() -> None:

@@ -20,6 +20,8 @@ class ModelConfig:
     stem: int = 24
     blocks: tuple[tuple[int, ...], ...] = ()
     head: int = 0  # channels of a 1x1 convolution before a landmark model's last layer; 0: none
+    squeeze: int = 0  # squeeze and excitation in blocks whose maps are at most so wide; 0: in none
+    pool: bool = False  # a landmark model's last map is averaged instead of weighed cell by cell
     min_presence: float = 0.5  # the threshold that a landmark model's card recommends
     uncertainty: bool = True  # a landmark model also says how far off it expects each point to be
 

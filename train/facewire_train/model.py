@@ -13,6 +13,8 @@ from facewire_train.norm import BatchNorm
 NORM = "_bn"  # suffix of the batch norm that follows a convolution
 MIDDLE = 3.0  # of a cut to [0, 6]
 USUAL_LOG_ERROR = -3.5  # of a point, in crop units: 3 % of the crop
+SQUEEZED = 4  # channels of a block over those that its squeeze leaves
+OPEN = 1.0  # what the gates of a squeeze start from, before the sigmoid
 CENTRED = "centred"  # the layer that takes MIDDLE off the last features before the dense layers, while training
 
 
@@ -28,14 +30,30 @@ def _conv(x: Any, channels: int, name: str, normed: bool, size: int = 1, stride:
     return _activated(x, name, normed)
 
 
-def separable(x: Any, channels: int, stride: int, name: str, normed: bool, skip: bool = True) -> Any:
+def separable(x: Any, channels: int, stride: int, name: str, normed: bool, skip: bool = True, squeeze: int = 0) -> Any:
     """Add a depthwise-separable block, with a skip where the shapes agree.
 
+    ``squeeze``: maps of at most this width are gated between the two convolutions.
     Source: MobileNets (arXiv 1704.04861), section 3.1; ReLU6 for fixed quantisation ranges.
     """
     y = layers.DepthwiseConv2D(3, stride, padding="same", use_bias=not normed, name=f"{name}_dw")(x)
-    y = _conv(_activated(y, f"{name}_dw", normed), channels, f"{name}_pw", normed)
+    y = _activated(y, f"{name}_dw", normed)
+    y = _gated(y, name) if y.shape[2] <= squeeze else y
+    y = _conv(y, channels, f"{name}_pw", normed)
     return layers.Add(name=f"{name}_add")([x, y]) if skip and stride == 1 and x.shape[-1] == channels else y
+
+
+def _gated(x: Any, name: str) -> Any:
+    """Weigh channels by what all cells together say of them.
+
+    Source: squeeze and excitation (arXiv 1709.01507), section 3.
+    """
+    channels = x.shape[-1]
+    y = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_squeeze")(x)
+    y = layers.Conv2D(max(1, channels // SQUEEZED), 1, activation="relu", name=f"{name}_less")(y)
+    opened = keras.initializers.Constant(OPEN)
+    y = layers.Conv2D(channels, 1, activation="sigmoid", bias_initializer=opened, name=f"{name}_gates")(y)
+    return layers.Multiply(name=f"{name}_gated")([x, y])
 
 
 def _trunk(config: ModelConfig, normed: bool) -> tuple[Any, list[Any]]:
@@ -43,7 +61,7 @@ def _trunk(config: ModelConfig, normed: bool) -> tuple[Any, list[Any]]:
     inputs = keras.Input((config.height, config.width, 3), name="image")
     maps = [_conv(inputs, config.stem, "stem", normed, size=3, stride=2)]
     for number, (channels, stride) in enumerate(config.blocks):
-        maps.append(separable(maps[-1], channels, stride, f"block{number}", normed))
+        maps.append(separable(maps[-1], channels, stride, f"block{number}", normed, squeeze=config.squeeze))
     return inputs, maps
 
 
@@ -52,31 +70,15 @@ def landmark_model(config: ModelConfig, n_landmarks: int, normed: bool = True) -
     crop units, presence (B, 1) in [0, 1], and where the configuration wants it uncertainty (B, N), the logarithm of
     each point's expected distance from the truth in crop units.
 
-    The last map is weighed cell by cell (a depthwise convolution of its own size) instead of averaged away. Its
-    features are cut to [0, 6] like all others, but start in the middle, so that they are linear on faces: without the
-    cut, crops that show no face reach so far that int8 leaves a face's features 20 times as coarse. While training,
-    the dense layers see them less their middle: with it, every weight acts as a bias too, and the loss grows (23.3
-    against 14.4 after 350 batches of 24); folding moves it into the biases. No batch norm follows that last map: of one
-    cell an image, a batch of 24 gives too little to know mean and deviation by, and takes away what its faces have in
-    common (error on training crops 2.96 px by the moving averages, 4.35 px by the batches' own; without it 2.91, 3.07).
     ``normed``: with batch norms, else with biases in their place (:func:`facewire_train.fold.folded`). With them,
     uncertainty is (B, 3N), the landmarks before it, as :func:`facewire_train.losses.spread` wants it; what is learned
     of it does not reach the rest of the network.
-    Source of that head: MobileFaceNets (arXiv 1804.07573), global depthwise convolution, without the cut there.
     """  # noqa: D205
     inputs, maps = _trunk(config, normed)
     x = maps[-1]
     if config.head:
         x = _conv(x, config.head, "head", normed)
-    x = layers.DepthwiseConv2D(
-        x.shape[1:3],
-        depthwise_initializer=keras.initializers.RandomNormal(stddev=1 / x.shape[1]),
-        bias_initializer=keras.initializers.Constant(MIDDLE),
-        name="global_dw",
-    )(x)
-    x = _activated(x, "global_dw", normed=False)
-    if normed:
-        x = layers.Rescaling(1.0, offset=-MIDDLE, name=CENTRED)(x)
+    x = layers.GlobalAveragePooling2D(keepdims=True, name="pool")(x) if config.pool else _weighed(x, normed)
     x = layers.Flatten(name="flatten")(x)
     landmarks = layers.Dense(
         2 * n_landmarks, kernel_initializer=keras.initializers.RandomNormal(stddev=0.01), name="landmarks"
@@ -85,6 +87,27 @@ def landmark_model(config: ModelConfig, n_landmarks: int, normed: bool = True) -
     if config.uncertainty:
         outputs["uncertainty"] = _uncertainty(x, landmarks, n_landmarks, normed)
     return keras.Model(inputs, outputs)
+
+
+def _weighed(x: Any, normed: bool) -> Any:
+    """Weigh a map (B, H, W, C) cell by cell with a depthwise convolution of its own size, instead of averaging it away.
+
+    Its features are cut to [0, 6] like all others, but start in the middle, so that they are linear on faces: without
+    the cut, crops that show no face reach so far that int8 leaves a face's features 20 times as coarse. While training,
+    the dense layers see them less their middle: with it, every weight acts as a bias too, and the loss grows (23.3
+    against 14.4 after 350 batches of 24); folding moves it into the biases. No batch norm follows: of one cell an
+    image, a batch of 24 gives too little to know mean and deviation by, and takes away what its faces have in common
+    (error on training crops 2.96 px by the moving averages, 4.35 px by the batches' own; without it 2.91 and 3.07 px).
+    Source: MobileFaceNets (arXiv 1804.07573), global depthwise convolution, without the cut there.
+    """
+    x = layers.DepthwiseConv2D(
+        x.shape[1:3],
+        depthwise_initializer=keras.initializers.RandomNormal(stddev=1 / x.shape[1]),
+        bias_initializer=keras.initializers.Constant(MIDDLE),
+        name="global_dw",
+    )(x)
+    x = _activated(x, "global_dw", normed=False)
+    return layers.Rescaling(1.0, offset=-MIDDLE, name=CENTRED)(x) if normed else x
 
 
 def _uncertainty(x: Any, landmarks: Any, n_landmarks: int, normed: bool) -> Any:
