@@ -19,8 +19,9 @@ from facewire_train.labels import Sample, group_by_image
 from facewire_train.teacher import Teacher
 
 LONGEST_PX = 512  # larger images are shrunk when they are loaded: no crop needs more
-SMALLEST_FACE, LARGEST_FACE = 0.05, 1.2  # of the picture's height, log-uniform
-MOSAIC = 0.35  # share of pictures made of four
+SMALLEST_FACE, LARGEST_FACE = 0.05, 1.2  # of the picture's height
+LEAN = 0.5  # to the large ones, whose points are measured; 1: log-uniform
+MOSAIC = 0.25  # share of pictures made of four
 LEAST_COVER = 0.6  # a scene fills at least this part of the picture's smaller side: black teaches little
 MAX_ENLARGE = 3.0  # of an image; beyond it pixels are blocks
 ANYWHERE = 0.2  # share of complete images shown around any place of theirs, mostly without a face
@@ -110,7 +111,7 @@ def place(scene: Scene, width: int, height: int, rng: np.random.Generator) -> Pi
     if scene.complete and rng.random() < ANYWHERE:
         shift = rng.uniform(0, 1, 2) * scene.image.shape[1::-1] - face[:2]
         face = face + np.tile(shift.astype(np.float32), 2)
-    wanted = height * float(np.exp(rng.uniform(np.log(SMALLEST_FACE), np.log(LARGEST_FACE))))
+    wanted = height * SMALLEST_FACE * float((LARGEST_FACE / SMALLEST_FACE) ** (rng.random() ** LEAN))
     least = LEAST_COVER * min(width / scene.image.shape[1], height / scene.image.shape[0])
     scale = min(max(wanted / max(face_size, 1.0), least), MAX_ENLARGE)
     matrix = _matrix(face, scale, width, height, rng)
