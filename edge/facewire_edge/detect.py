@@ -21,7 +21,7 @@ MAX_CANDIDATES = 400  # before suppression; a crowd picture of WIDER has up to 3
 # fast as one averaging by a factor that is not whole. Halved from 2 on, the detector finds less: AP 0.540 on 611 images
 # of WIDER, from 1.5 on 0.547, averaged at once 0.545 (2026-11-21).
 HALVE_FROM = 1.5
-FAINT = 0.5  # of the threshold is enough for a detection that the landmark model is asked about
+FAINT = 0.375  # of the threshold is enough for a detection that the landmark model is asked about
 LOG_SIZE_LIMIT = 3.0  # exp(3) = 20 reference sizes: no face is larger, and exp must not overflow
 
 
@@ -37,7 +37,7 @@ class FaceDetector(Protocol):
 class Int8Detector:
     """Run our own detector: letterbox, infer, decode, suppress.
 
-    With ``faint`` it also gives detections from half of its threshold on, marked as such.
+    With ``faint`` it also gives detections from ``FAINT`` of its threshold on, marked as such.
     """
 
     def __init__(self, model: Model, min_score: float | None = None, *, faint: bool = False) -> None:

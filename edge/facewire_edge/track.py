@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -36,10 +37,12 @@ AMBIGUOUS_FRAMES = 5  # with no telling difference, before the newer of the two 
 JUMP = 0.5  # a track that goes so far in one frame must be confirmed by the detector
 REVIVE = 1.0  # a face that appears so near to where a lost one was, or would be by now, is the lost one
 # A detection below the detector's threshold is a face if both looks at it have at least this presence. Of 906 face-free
-# crops 1 shows such a face (from 0.4 on; 4 if the second look alone is asked), while profiles in a dark hall, at
-# 0.36 and 0.47, have 0.984 to 0.996 (2026-11-22).
+# crops 1 shows such a face, from 0.4 of a score on as from 0.3 (4 if the second look alone is asked), while profiles in
+# a dark hall, at 0.31 to 0.5, have 0.984 to 0.996 (2026-11-22).
 CERTAIN = 0.98
-FAINT_LOOKS = 2  # at most so many of them in a search: each costs an inference
+FAINT_LOOKS = 3  # at most so many of them in a search: each costs an inference
+RETRY_S = 0.5  # until a place is looked at again where a faint detection was no face
+PLACES = 16  # such places that are remembered, the latest
 FOLLOWED = 0.5  # of the presence that a new face needs is enough to go on: it has been a face until now
 KEEP_S = 2.0  # how long a lost face is remembered
 SEARCH_EVERY = 3  # frames from one search to the next while a lost face is remembered
@@ -108,6 +111,7 @@ class Tracker:
         self._openness = FaceOpenness(landmarks.schema) if settings.blink else None
         self._tracks: list[_Track] = []
         self._lost: list[_Track] = []
+        self._in_vain: deque[tuple[int, Box]] = deque(maxlen=PLACES)
         self._next_id = 0
         self._time_ns = 0
         self._thumbnail, self._brightness = np.zeros((0, 0), np.int16), 0
@@ -230,10 +234,18 @@ class Tracker:
         self._start_faint(image, [d for d in fresh if d.faint])
 
     def _start_faint(self, image: Image, detections: Sequence[Detection]) -> None:
-        """Look at the best of what the detector is not sure of, while there is room for another face."""
-        for detection in detections[:FAINT_LOOKS]:
-            if len(self._tracks) < self._settings.max_faces:
+        """Look at a few of what the detector is not sure of, while there is room: where no look was in vain of late."""
+        tried = {id(d): self._tried_ns(d) for d in detections}
+        due = [d for d in detections if self._time_ns - tried[id(d)] >= RETRY_S * 1e9]
+        for detection in sorted(due, key=lambda d: tried[id(d)])[:FAINT_LOOKS]:
+            count = len(self._tracks)
+            if count < self._settings.max_faces:
                 self._start(image, detection)
+                self._in_vain += [(self._time_ns, detection.box)] if len(self._tracks) == count else []
+
+    def _tried_ns(self, detection: Detection) -> float:
+        """Give when the last look at this place was in vain."""
+        return max((time for time, box in self._in_vain if detection.box.iou(box) >= MATCH_IOU), default=-np.inf)
 
     def _start(self, image: Image, detection: Detection) -> None:
         """Begin to follow a detected face, or go on with a lost one that it must be."""

@@ -100,8 +100,26 @@ def test_a_faint_detection_is_a_face_if_both_looks_are_certain(presence: tuple[f
 
 def test_few_faint_detections_are_looked_at_in_one_search() -> None:
     tracker = Tracker(fakes.Detector(faint=True), fakes.Landmarks(), TrackSettings())
-    picture = fakes.picture((30, 50, 20), (90, 50, 40), (160, 50, 30))
-    assert [len(tracker(Frame(picture, i, i * 33_000_000))[0]) for i in range(11)][::10] == [2, 3]
+    picture = fakes.picture((20, 50, 20), (60, 50, 20), (110, 50, 30), (160, 50, 30))
+    assert [len(tracker(Frame(picture, i, i * 33_000_000))[0]) for i in range(11)][::10] == [3, 4]
+
+
+def test_faint_detections_that_were_no_faces_wait() -> None:
+    looks: list[list[int]] = []
+
+    class Refusing(fakes.Landmarks):  # type: ignore[name-defined,misc]
+        def __call__(self, image: np.ndarray, crop: CropTransform) -> Look:
+            looks[-1].append(round(crop.x))
+            return super().__call__(image, crop)._replace(presence=0.1)
+
+    tracker = Tracker(fakes.Detector(faint=True), Refusing(), TrackSettings())
+    picture = fakes.picture(*((20 + 40 * i, 50, 20) for i in range(5)))
+    for i in range(18):  # 0.6 s
+        looks.append([])
+        tracker(Frame(picture, i, i * 33_000_000))
+    assert [len(found) for found in looks[:3]] == [3, 2, 0]  # three in a search, then the others
+    assert len({*looks[0], *looks[1]}) == 5
+    assert [found for found in looks[3:] if found] == looks[:2]  # half a second later
 
 
 @pytest.mark.parametrize("asked", [True, False])
