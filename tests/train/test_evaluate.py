@@ -9,12 +9,14 @@ import pytest
 from facewire_edge.config import EdgeConfig
 from facewire_edge.errors import DataError
 from facewire_edge.schema import IBUG68, WFLW98
+from facewire_edge.types import Detection
 from facewire_train.__main__ import main
 from facewire_train.checkpoint import save_checkpoint
 from facewire_train.config import TrainConfig
-from facewire_train.contest import enter_peer
+from facewire_train.contest import box_agreement, enter_peer
 from facewire_train.datasets import Sample, read_dataset
 from facewire_train.evaluate import Prediction, errors_of, open_model, predict_points, truth5_crop
+from facewire_train.faces import face_box
 from facewire_train.landmark_task import landmark_task
 from facewire_train.peers import read_peer
 from facewire_train.verdict import verdict
@@ -120,6 +122,14 @@ def test_model_is_measured_on_five_points_where_no_more_are_labelled(tmp_path: P
     assert figures["nme_percent"] == pytest.approx(100 * np.mean(errors), abs=1e-3)
     assert figures["nme_percent"] < 15
     assert main([*where, "--page", str(tmp_path / "page.html")]) == 2
+
+
+@pytest.mark.parametrize(("faint", "missed"), [(False, 0), (True, 1)])
+def test_boxes_are_compared_where_the_detector_is_sure(faces: Path, faint: bool, missed: int) -> None:
+    sample = read_dataset(faces).samples[0]
+    assert sample.points5 is not None
+    found = Detection(face_box(sample), 0.5, sample.points5, faint)
+    assert box_agreement([sample], lambda image: [found])["missed"] == missed
 
 
 def test_schema_that_nothing_leads_to_is_refused(five: Path, capsys: pytest.CaptureFixture[str]) -> None:

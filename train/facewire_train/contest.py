@@ -96,13 +96,13 @@ def enter_peer(peer: Peer, samples: Sequence[Sample], schema: LandmarkSchema) ->
 
 
 def box_agreement(samples: Sequence[Sample], detector: FaceDetector) -> dict[str, Any]:
-    """Compare the detector's boxes with the true ones, both in the face convention."""
+    """Compare the boxes of which the detector is sure with the true ones, both in the face convention."""
     if not samples:
         raise UsageError("no face to compare boxes on")
     overlaps = []
     for sample in samples:
         face = face_box(sample)
-        found = best_detection(face, detector(read_image(sample.image)))
+        found = best_detection(face, [d for d in detector(read_image(sample.image)) if not d.faint])
         overlaps.append(0.0 if found is None else face.iou(found.box))
     values = np.array(overlaps)
     return {
