@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -171,6 +172,15 @@ def test_rows_of_a_table_are_named_by_file_and_line(tmp_path: Path) -> None:
         import_dataset(read_labels(tmp_path / "set"), tmp_path / "other", "")
 
 
+@pytest.fixture
+def heard_interrupts() -> Iterator[None]:
+    """Let a child hear Ctrl-C: it inherits that a background job of a shell does not."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard_interrupts")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_import_that_a_signal_ends_leaves_nothing(tmp_path: Path, number: signal.Signals) -> None:
     lines = [json.dumps({"image": f"{i}.png", "faces": [{"box": [5, 5, 25, 25]}]}) for i in range(4000)]
