@@ -156,12 +156,13 @@ class Tracker:
             raise ModelError("the landmark model answers a grey picture with no numbers; convert it again")
 
     def reset(self) -> None:
-        """Forget all tracks: the next frame is another picture."""
+        """Forget all tracks, and where no face was: the next frame is another picture."""
         self._tracks, self._lost = [], []
+        self._in_vain.clear()
         self._search_next()
 
     def _watch_for_cut(self, image: Image) -> None:
-        """After a cut, forget the lost; the detector must confirm the others at once."""
+        """After a cut, forget the lost and where no face was; the detector must confirm the others at once."""
         step = max(1, image.shape[0] // THUMBNAIL_ROWS)
         thumbnail = image[::step, ::step, GREEN].astype(np.int16)
         before, self._thumbnail = self._thumbnail, thumbnail
@@ -171,6 +172,7 @@ class Tracker:
         )
         if cut:
             self._lost = []
+            self._in_vain.clear()
             for track in self._tracks:
                 track.doubt = "cut"
             self._search_next()

@@ -104,22 +104,40 @@ def test_few_faint_detections_are_looked_at_in_one_search() -> None:
     assert [len(tracker(Frame(picture, i, i * 33_000_000))[0]) for i in range(11)][::10] == [3, 4]
 
 
+class Refusing(fakes.Landmarks):  # type: ignore[name-defined,misc]
+    """Find no face anywhere; note where it was looked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looks: list[int] = []
+
+    def __call__(self, image: np.ndarray, crop: CropTransform) -> Look:
+        self.looks.append(round(crop.x))
+        return super().__call__(image, crop)._replace(presence=0.1)
+
+
 def test_faint_detections_that_were_no_faces_wait() -> None:
-    looks: list[list[int]] = []
-
-    class Refusing(fakes.Landmarks):  # type: ignore[name-defined,misc]
-        def __call__(self, image: np.ndarray, crop: CropTransform) -> Look:
-            looks[-1].append(round(crop.x))
-            return super().__call__(image, crop)._replace(presence=0.1)
-
-    tracker = Tracker(fakes.Detector(faint=True), Refusing(), TrackSettings())
+    landmarks, looks = Refusing(), []
+    tracker = Tracker(fakes.Detector(faint=True), landmarks, TrackSettings())
     picture = fakes.picture(*((20 + 40 * i, 50, 20) for i in range(5)))
     for i in range(18):  # 0.6 s
-        looks.append([])
+        landmarks.looks = []
         tracker(Frame(picture, i, i * 33_000_000))
+        looks.append(landmarks.looks)
     assert [len(found) for found in looks[:3]] == [3, 2, 0]  # three in a search, then the others
     assert len({*looks[0], *looks[1]}) == 5
     assert [found for found in looks[3:] if found] == looks[:2]  # half a second later
+
+
+@pytest.mark.parametrize(("width", "forget"), [(200, True), (220, False)])  # another picture; a cut: another shape
+def test_where_no_face_was_is_forgotten_with_its_picture(width: int, forget: bool) -> None:
+    landmarks = Refusing()
+    tracker = Tracker(fakes.Detector(faint=True), landmarks, TrackSettings())
+    tracker(Frame(fakes.picture((50, 50, 30)), 0, 0))
+    if forget:
+        tracker.reset()
+    tracker(Frame(fakes.picture((50, 50, 30), width=width), 1, 33_000_000))
+    assert landmarks.looks == [50, 50]
 
 
 @pytest.mark.parametrize("asked", [True, False])
