@@ -79,9 +79,10 @@ class TrackSettings:
     uncertainty: bool = False
 
 
-def presence_needed(detection: Detection, min_presence: float) -> float:
-    """Give the presence with which the landmark model must confirm a detection; a faint one at both looks."""
-    return max(CERTAIN if detection.faint else 0.0, min_presence)
+def presence_needed(detection: Detection, min_presence: float) -> tuple[float, float]:
+    """Give the presence that the first and the second look at a detection must have; a faint one convinces at both."""
+    certain = max(CERTAIN, min_presence)
+    return (certain, certain) if detection.faint else (0.0, min_presence)
 
 
 @dataclass(slots=True, eq=False)
@@ -237,29 +238,26 @@ class Tracker:
 
     def _start_faint(self, image: Image, detections: Sequence[Detection]) -> None:
         """Look at a few of what the detector is not sure of, while there is room: where no look was in vain of late."""
-        tried = {id(d): self._tried_ns(d) for d in detections}
-        due = [d for d in detections if self._time_ns - tried[id(d)] >= RETRY_S * 1e9]
-        for detection in sorted(due, key=lambda d: tried[id(d)])[:FAINT_LOOKS]:
-            count = len(self._tracks)
-            if count < self._settings.max_faces:
-                self._start(image, detection)
-                self._in_vain += [(self._time_ns, detection.box)] if len(self._tracks) == count else []
+        longest_ago = sorted(detections, key=self._tried_ns)[:FAINT_LOOKS]
+        for detection in [d for d in longest_ago if self._time_ns - self._tried_ns(d) >= RETRY_S * 1e9]:
+            if len(self._tracks) < self._settings.max_faces and not self._start(image, detection):
+                self._in_vain.append((self._time_ns, detection.box))
 
     def _tried_ns(self, detection: Detection) -> float:
         """Give when the last look at this place was in vain."""
         return max((time for time, box in self._in_vain if detection.box.iou(box) >= MATCH_IOU), default=-np.inf)
 
-    def _start(self, image: Image, detection: Detection) -> None:
-        """Begin to follow a detected face, or go on with a lost one that it must be."""
-        presence = presence_needed(detection, self._settings.min_presence)
+    def _start(self, image: Image, detection: Detection) -> bool:
+        """Begin to follow a detected face, or go on with a lost one that it must be; say whether it is a face."""
+        needed, needed_then = presence_needed(detection, self._settings.min_presence)
         look = self._landmarks(image, self._landmarks.crop_of_points5(detection.points5))
-        if detection.faint and look.presence < presence:
-            return
+        if look.presence < needed:
+            return False
         # Once more from what was found: a first crop is only as good as five coarse points.
         look = self._landmarks(image, self._landmarks.crop_of_landmarks(look.points))
         box = Box.around(look.points)
-        if look.presence < presence or any(box.iou(t.box) > SAME_IOU for t in self._tracks):
-            return
+        if look.presence < needed_then or any(box.iou(t.box) > SAME_IOU for t in self._tracks):
+            return False
         smoother = OneEuro() if self._settings.smooth else None
         motion = Motion.of(box, self._time_ns)
         track = _Track(self._next_id, look, box, motion, detection.score, detection, smoother, Blink())
@@ -269,6 +267,7 @@ class Tracker:
         else:
             self._next_id += 1
         self._tracks.append(track)
+        return True
 
     def _nearest_lost(self, box: Box) -> _Track | None:
         """Give the lost track that this face continues."""

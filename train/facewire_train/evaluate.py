@@ -54,6 +54,12 @@ class Looks:
     presence: NDArray[np.float32]  # (S,)
     expected: NDArray[np.float32] | None  # (S, N), see Prediction
 
+    def where(self, chosen: NDArray[np.bool_]) -> Looks:
+        """Keep the looks at the samples that are ``chosen`` (S,), as if the others had no crop."""
+        points = np.where(chosen[:, None, None], self.points, np.float32(np.nan))
+        expected = None if self.expected is None else np.where(chosen[:, None], self.expected, np.float32(np.nan))
+        return Looks(points, self.presence * chosen, expected)
+
 
 def to_network(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Give uint8 RGB (..., 3) as the network eats it: [-1, 1]."""
@@ -237,15 +243,9 @@ def _as_device(
     first = predict(samples, [_crop_of(d, card) for d in detections], card, run)
     crops = [None if d is None else _landmark_crop(p, card) for d, p in zip(detections, first.points, strict=True)]
     second = predict(samples, crops, card, run)
-    for i, detection in enumerate(detections):
-        if detection is not None and not _believed(detection, first.presence[i], second.presence[i], card):
-            crops[i], second.points[i] = None, np.nan
-    return crops, second
-
-
-def _believed(detection: Detection, first: float, second: float, card: ModelCard) -> bool:
-    weaker = min(first, second) if detection.faint else second
-    return weaker >= presence_needed(detection, card.min_presence)
+    needed = [(0.0, 0.0) if d is None else presence_needed(d, card.min_presence) for d in detections]
+    believed: NDArray[np.bool_] = np.all(np.column_stack([first.presence, second.presence]) >= needed, axis=1)
+    return [c if yes else None for c, yes in zip(crops, believed, strict=True)], second.where(believed)
 
 
 def _landmark_crop(points: NDArray[np.float32], card: ModelCard) -> CropTransform:
