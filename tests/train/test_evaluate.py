@@ -1,11 +1,14 @@
 import hashlib
 import json
 import re
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from facewire_edge.card import ModelCard
 from facewire_edge.config import EdgeConfig
 from facewire_edge.errors import DataError
 from facewire_edge.schema import IBUG68, WFLW98
@@ -15,7 +18,15 @@ from facewire_train.checkpoint import save_checkpoint
 from facewire_train.config import TrainConfig
 from facewire_train.contest import box_agreement, enter_peer
 from facewire_train.datasets import Sample, read_dataset
-from facewire_train.evaluate import Prediction, errors_of, open_model, predict_points, truth5_crop
+from facewire_train.evaluate import (
+    Prediction,
+    errors_of,
+    evaluate_landmarks,
+    open_model,
+    predict_points,
+    summary,
+    truth5_crop,
+)
 from facewire_train.faces import face_box
 from facewire_train.landmark_task import landmark_task
 from facewire_train.peers import read_peer
@@ -166,3 +177,70 @@ def test_models_and_peers_side_by_side_make_one_page_and_one_json(
     assert all(name in text for name in names)
     detector = ["evaluate", "--model", EdgeConfig().detector, "--data", str(faces), "--page", str(page)]
     assert main(detector) == 2
+
+
+@pytest.fixture
+def card(faces: Path, config: TrainConfig) -> ModelCard:
+    return landmark_task(config, [read_dataset(faces)]).card
+
+
+def _silent(images: np.ndarray, presence: float = 1.0) -> dict[str, np.ndarray]:
+    return {
+        "landmarks": np.zeros((len(images), 136), np.float32),
+        "presence": np.full((len(images), 1), presence, np.float32),
+    }
+
+
+def test_evaluation_of_the_bare_mean_shape_equals_a_network_that_says_nothing(faces: Path, card: ModelCard) -> None:
+    figures = summary(evaluate_landmarks(read_dataset(faces).samples, card, _silent))
+    assert figures["nme_percent"] == pytest.approx(figures["mean_shape_nme_percent"])
+    assert figures["faces"] == 30
+    assert figures["subsets"]["synthetic"]["faces"] == 30
+
+
+def test_evaluation_tells_by_how_much_all_labels_are_off(faces: Path, card: ModelCard) -> None:
+    prediction = evaluate_landmarks(read_dataset(faces).samples, card, _silent)
+    moved = replace(prediction, points=np.stack([np.add(s.points, (-1, 0.5)) for s in prediction.samples]))
+    assert summary(moved)["shift_px"] == [-1.0, 0.5]
+
+
+def test_evaluation_sets_the_uncertainty_beside_the_true_error(faces: Path, card: ModelCard) -> None:
+    prediction = evaluate_landmarks(read_dataset(faces).samples, card, _silent)
+    assert "uncertainty_percent" not in summary(prediction)
+    errors = np.linalg.norm(prediction.points - [s.points for s in prediction.samples], axis=2)
+    missed = np.where(np.arange(len(errors)) == 3, np.inf, prediction.errors)
+    fifths = summary(replace(prediction, expected=2 * errors, errors=missed))["uncertainty_percent"]
+    assert len(fifths) == 5
+    assert [f["said"] for f in fifths] == sorted(f["said"] for f in fifths)
+    assert [f["said"] for f in fifths] == pytest.approx([2 * f["true"] for f in fifths], abs=0.02)
+
+
+def test_missed_faces_are_counted_and_fail(faces: Path, card: ModelCard) -> None:
+    samples = read_dataset(faces).samples
+    prediction = evaluate_landmarks(samples, card, _silent, "detector", lambda image: [])
+    figures = summary(prediction)
+    assert figures["missed"] == 30
+    assert figures["fr10_percent"] == 100
+    assert figures["auc10"] == 0
+    assert figures["nme_percent"] is None
+    assert figures["shift_px"] is None
+
+
+@pytest.mark.parametrize(
+    ("faint", "presence", "found"), [(False, 0.6, 30), (False, 0.4, 0), (True, 0.9, 0), (True, 0.99, 30)]
+)
+def test_detections_count_as_far_as_the_device_believes_them(
+    faces: Path, card: ModelCard, faint: bool, presence: float, found: int
+) -> None:
+    card = replace(card, min_presence=0.5)
+    samples = read_dataset(faces).samples
+    shown = iter(samples)
+
+    def detector(image: np.ndarray) -> list[Detection]:
+        sample = next(shown)
+        assert sample.points5 is not None
+        return [Detection(face_box(sample), 0.5, sample.points5, faint)]
+
+    prediction = evaluate_landmarks(samples, card, partial(_silent, presence=presence), "detector", detector)
+    assert np.isfinite(prediction.errors).sum() == found
+    assert np.isfinite(prediction.points).all(axis=(1, 2)).sum() == found

@@ -1,6 +1,5 @@
 import json
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +9,10 @@ import pytest
 from facewire_edge.errors import DataError, ModelError, UsageError
 from facewire_edge.facebox import MEAN_POINTS5
 from facewire_edge.settings import to_toml
-from facewire_edge.types import Detection
 from facewire_train.checkpoint import load_checkpoint
 from facewire_train.config import LANDMARK_LOSSES, DataConfig, DetectorConfig, ModelConfig, TrainConfig, load_config
 from facewire_train.datasets import Dataset, read_dataset
 from facewire_train.detector_task import detector_task, group_of
-from facewire_train.evaluate import evaluate_landmarks, keras_runner, summary
-from facewire_train.faces import face_box
 from facewire_train.fit import Task, base_record, compiled, fingerprint, fit, prefetched, read_record, run_folder
 from facewire_train.fold import folded
 from facewire_train.landmark_task import draw, landmark_task
@@ -335,21 +331,6 @@ def test_shipped_configurations_load_and_survive_a_round_trip(path: Path, tmp_pa
     assert load_config(_written(tmp_path / "again.toml", to_toml(config))) == config
 
 
-def _silent(images: np.ndarray, presence: float = 1.0) -> dict[str, np.ndarray]:
-    return {
-        "landmarks": np.zeros((len(images), 136), np.float32),
-        "presence": np.full((len(images), 1), presence, np.float32),
-    }
-
-
-def test_evaluation_of_the_bare_mean_shape_equals_a_network_that_says_nothing(faces: Path, config: TrainConfig) -> None:
-    task, _ = prepared(config, faces)
-    figures = summary(evaluate_landmarks(read_dataset(faces).samples, task.card, _silent))
-    assert figures["nme_percent"] == pytest.approx(figures["mean_shape_nme_percent"])
-    assert figures["faces"] == 30
-    assert figures["subsets"]["synthetic"]["faces"] == 30
-
-
 def test_labels_that_lie_off_are_moved_back_before_they_are_mirrored(faces: Path, config: TrainConfig) -> None:
     def batch(data: Dataset, **settings: Any) -> tuple[np.ndarray, np.ndarray]:
         changed = replace(config, data=replace(config.data, **settings))
@@ -363,52 +344,3 @@ def test_labels_that_lie_off_are_moved_back_before_they_are_mirrored(faces: Path
     assert np.abs(batch(off, offsets={data.name: 2.0})[0] - images).max() < 0.02  # two grey levels
     known = right[..., 2] > 0
     assert batch(data, offset=0.01)[1][known][:, :2] == pytest.approx(right[known][:, :2] + 0.01, abs=1e-6)
-
-
-def test_evaluation_tells_by_how_much_all_labels_are_off(faces: Path, config: TrainConfig) -> None:
-    prediction = evaluate_landmarks(read_dataset(faces).samples, prepared(config, faces)[0].card, _silent)
-    moved = replace(prediction, points=np.stack([np.add(s.points, (-1, 0.5)) for s in prediction.samples]))
-    assert summary(moved)["shift_px"] == [-1.0, 0.5]
-
-
-def test_evaluation_sets_the_uncertainty_beside_the_true_error(faces: Path, config: TrainConfig) -> None:
-    prediction = evaluate_landmarks(read_dataset(faces).samples, prepared(config, faces)[0].card, _silent)
-    assert "uncertainty_percent" not in summary(prediction)
-    errors = np.linalg.norm(prediction.points - [s.points for s in prediction.samples], axis=2)
-    missed = np.where(np.arange(len(errors)) == 3, np.inf, prediction.errors)
-    fifths = summary(replace(prediction, expected=2 * errors, errors=missed))["uncertainty_percent"]
-    assert len(fifths) == 5
-    assert [f["said"] for f in fifths] == sorted(f["said"] for f in fifths)
-    assert [f["said"] for f in fifths] == pytest.approx([2 * f["true"] for f in fifths], abs=0.02)
-
-
-def test_missed_faces_are_counted_and_fail(faces: Path, config: TrainConfig) -> None:
-    task, _ = prepared(config, faces)
-    samples = read_dataset(faces).samples
-    prediction = evaluate_landmarks(samples, task.card, keras_runner(task.network(True)), "detector", lambda image: [])
-    figures = summary(prediction)
-    assert figures["missed"] == 30
-    assert figures["fr10_percent"] == 100
-    assert figures["auc10"] == 0
-    assert figures["nme_percent"] is None
-    assert figures["shift_px"] is None
-
-
-@pytest.mark.parametrize(
-    ("faint", "presence", "found"), [(False, 0.6, 30), (False, 0.4, 0), (True, 0.9, 0), (True, 0.99, 30)]
-)
-def test_detections_count_as_far_as_the_device_believes_them(
-    faces: Path, config: TrainConfig, faint: bool, presence: float, found: int
-) -> None:
-    card = replace(prepared(config, faces)[0].card, min_presence=0.5)
-    samples = read_dataset(faces).samples
-    shown = iter(samples)
-
-    def detector(image: np.ndarray) -> list[Detection]:
-        sample = next(shown)
-        assert sample.points5 is not None
-        return [Detection(face_box(sample), 0.5, sample.points5, faint)]
-
-    prediction = evaluate_landmarks(samples, card, partial(_silent, presence=presence), "detector", detector)
-    assert np.isfinite(prediction.errors).sum() == found
-    assert np.isfinite(prediction.points).all(axis=(1, 2)).sum() == found
