@@ -30,7 +30,7 @@ from facewire_train.labels import (
     own_schema,
     read_label_text,
 )
-from facewire_train.values import are_numbers, expect, is_flag, is_name, is_number, parse_json, shown
+from facewire_train.values import are_numbers, expect, is_flag, is_name, is_number, parse_json, required, shown
 
 log = logging.getLogger(__name__)
 
@@ -101,18 +101,14 @@ def _open(file: Path, folder: Path) -> tuple[_File, list[dict[str, Any]]]:
 
 def _objects(values: Mapping[str, Any], key: str, file: Path) -> list[dict[str, Any]]:
     """Give the JSON objects of a list."""
-    if key not in values:
-        raise DataError(f"{file} is no COCO file (key {key!r} is missing); expected images, annotations")
-    found = values[key]
+    found = required(values, key, f"{file} is no COCO file")
     holds = isinstance(found, list) and all(isinstance(item, dict) for item in found)
     expect(holds, f"{key} must be a list of JSON objects", found, str(file))
     return list(found)
 
 
 def _id(image: Mapping[str, Any], file: Path) -> str | int:
-    if "id" not in image:
-        raise DataError(f"{file} is no COCO file (key 'id' is missing); expected images, annotations")
-    identity: str | int = image["id"]
+    identity: str | int = required(image, "id", f"{file} is no COCO file")
     expect(is_name(identity), "an image's id must be a number", identity, str(file))
     return identity
 
@@ -169,15 +165,12 @@ def _face(annotation: Mapping[str, Any], shared: _File) -> Sample:
 
 
 def _image(annotation: Mapping[str, Any], shared: _File, where: str) -> Path:
-    if "image_id" not in annotation:
-        raise DataError(f"{where}: not a COCO annotation (key 'image_id' is missing)")
-    identity = annotation["image_id"]
+    identity = required(annotation, "image_id", f"{where}: not a COCO annotation")
     if not is_name(identity) or identity not in shared.images:
         raise DataError(f"{where}: not a COCO annotation: no image has the id {shown(identity)}")
     image = shared.images[identity]
-    if "file_name" not in image:
-        raise DataError(f"{where}: image {shown(identity)} is not COCO's (key 'file_name' is missing)")
-    return find_image(image["file_name"], (shared.folder / place for place in IMAGE_FOLDERS), where)
+    name = required(image, "file_name", f"{where}: image {shown(identity)} is not COCO's")
+    return find_image(name, (shared.folder / place for place in IMAGE_FOLDERS), where)
 
 
 def _attributes(annotation: Mapping[str, Any], where: str) -> dict[str, int | float | str]:

@@ -15,7 +15,6 @@ from facewire_edge.schema import POINTS5, WFLW98, LandmarkSchema
 from numpy.typing import NDArray
 
 from facewire_train.labels import (
-    TEST_WORD,
     UNKNOWN_TERMS,
     Dataset,
     Refuse,
@@ -26,6 +25,7 @@ from facewire_train.labels import (
     digest_of,
     find_image,
     read_label_text,
+    split_of,
 )
 from facewire_train.values import LARGEST_PX, expect
 
@@ -140,7 +140,7 @@ def _sample(
         points=points32,
         visible=np.ones(schema.n, bool),
         points5=schema.points5_of(points32),
-        split="test" if TEST_WORD.search(line.list_.name.lower()) else "train",
+        split=split_of(line.list_.name),
         subset=image.parent.name,
         subject=person["person"] if person else str(image.relative_to(folder)),
         source=folder.name,

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from facewire_train.images import PIXELS, ROW_MARK
 from facewire_train.labels import (
-    TEST_WORD,
     UNKNOWN_TERMS,
     Dataset,
     Refuse,
@@ -24,6 +23,7 @@ from facewire_train.labels import (
     box_or_tight,
     digest_of,
     labelled_points,
+    split_of,
 )
 from facewire_train.tables import Columns, read_columns
 from facewire_train.values import LARGEST_PX
@@ -120,7 +120,7 @@ def _face(row: _Row) -> Sample:
         points=points,
         visible=labelled_points(points),
         points5=KAGGLE15.points5_of(points),
-        split="test" if TEST_WORD.search(row.file.name.lower()) else "train",
+        split=split_of(row.file.name),
         subset=row.file.stem,
         subject=image.name,
         source=row.file.parent.name,

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
 import numpy as np
-from facewire_edge.errors import DataError, FacewireError, UsageError
+from facewire_edge.errors import DataError, UsageError
 from facewire_edge.geometry import Box
 from facewire_edge.schema import LandmarkSchema, load_schema
 from numpy.typing import NDArray
@@ -69,6 +69,11 @@ class Dataset:
     def split(self, name: str) -> tuple[Sample, ...]:
         """Give the samples of one split."""
         return tuple(s for s in self.samples if s.split == name)
+
+
+def split_of(name: str) -> str:
+    """Give the split that the name of a file or folder says: ``test`` where the word begins a part of it."""
+    return "test" if TEST_WORD.search(name.lower()) else "train"
 
 
 def group_by_image(samples: Iterable[Sample]) -> dict[Path, list[Sample]]:
@@ -211,13 +216,6 @@ def read_label_text(path: Path) -> str:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path} is no text: byte {error.start} is no UTF-8; save it as UTF-8") from error
-
-
-def reason_of(error: Exception) -> str:
-    """Say in words why a file cannot be meant: a missing key's error is nothing but its name."""
-    if isinstance(error, FacewireError):
-        return str(error)
-    return f"key {error} is missing" if isinstance(error, KeyError) else "a value is of another kind"
 
 
 def find_image(name: Any, folders: Iterable[Path], where: str) -> Path:

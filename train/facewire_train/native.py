@@ -31,7 +31,7 @@ from facewire_train.labels import (
     point_array,
     read_label_text,
 )
-from facewire_train.values import expect, is_flag, is_name, is_number, parse_json, shown
+from facewire_train.values import expect, is_flag, is_name, is_number, parse_json, required, shown
 
 log = logging.getLogger(__name__)
 
@@ -141,14 +141,11 @@ def _entry_of(line: str, where: str) -> dict[str, Any]:
     """Give a line's JSON object, whose faces are objects too; what is ``null`` is left out."""
     entry = parse_json(line, where)
     expect(isinstance(entry, dict), "expected a JSON object with image and faces", entry, where)
-    for key in ("image", "faces"):
-        if key not in entry:
-            raise DataError(f"{where}: not a line of the native format (key {key!r} is missing)")
-    faces = entry["faces"]
+    image, faces = (required(entry, key, f"{where}: not a line of the native format") for key in ("image", "faces"))
     expect(isinstance(faces, list), "faces must be a list of JSON objects", faces, where)
     for face in faces:
         expect(isinstance(face, dict), "a face must be a JSON object with box or points", face, where)
-    return {"image": entry["image"], **_said(entry), "faces": [_said(face) for face in faces]}
+    return {"image": image, **_said(entry), "faces": [_said(face) for face in faces]}
 
 
 def _said(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from facewire_edge.geometry import Box
 from facewire_edge.schema import LandmarkSchema, find_schema, linear_map
 from numpy.typing import NDArray
 
-from facewire_train.labels import Sample, labelled_points, point_array, reason_of
+from facewire_train.labels import Sample, labelled_points, point_array
 from facewire_train.values import parse_json
 
 MATCH_IOU = 0.3  # of the tight boxes; a face that overlaps the true one by less is another
@@ -55,8 +55,15 @@ def read_peer(path: Path) -> Peer:
     except DataError:
         raise
     except (FacewireError, ValueError, KeyError, TypeError, AttributeError) as error:
-        what = f"{path} is no file of predictions ({reason_of(error)})"
+        what = f"{path} is no file of predictions ({_reason_of(error)})"
         raise DataError(f"{what}; expected name, schema and faces") from error
+
+
+def _reason_of(error: Exception) -> str:
+    """Say in words why a file cannot be meant: a missing key's error is nothing but its name."""
+    if isinstance(error, FacewireError):
+        return str(error)
+    return f"key {error} is missing" if isinstance(error, KeyError) else "a value is of another kind"
 
 
 def points_of_peer(peer: Peer, samples: Sequence[Sample], schema: LandmarkSchema) -> NDArray[np.float32]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from facewire_edge.errors import DataError
@@ -41,6 +42,18 @@ def expect(holds: bool, what: str, value: Any, where: str) -> None:
     """
     if not holds:
         raise DataError(f"{where}: {what}, got {shown(value)}")
+
+
+def required(values: Mapping[str, Any], key: str, where: str) -> Any:
+    """Give the value of a key that must be there.
+
+    Raises:
+        DataError: it is not; ``where`` says of what the key is.
+
+    """
+    if key not in values:
+        raise DataError(f"{where} (key {key!r} is missing)")
+    return values[key]
 
 
 def are_numbers(values: Any, n: int) -> bool:
