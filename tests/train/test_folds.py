@@ -3,10 +3,11 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from facewire_edge.errors import DataError
 from facewire_train.__main__ import main
-from facewire_train.datasets import read_dataset
+from facewire_train.datasets import read_dataset, read_labels
 from facewire_train.folds import fold_of, spread, with_fold
 from facewire_train.labels import is_validation
 
@@ -39,6 +40,14 @@ def test_every_subject_is_held_back_once_and_the_test_split_never(faces: Path) -
     assert all(not held & {s.subject for s in fold.split("train")} for held, fold in zip(held_back, folds, strict=True))
     assert all(fold.split("test") == data.split("test") for fold in folds)
     assert len({fold.fingerprint for fold in folds}) == 3
+
+
+def test_no_fold_is_measured_by_points_that_a_model_filled_in(faces: Path) -> None:
+    data = read_labels(faces)
+    data = replace(data, samples=tuple(replace(s, filled={3: 0.5}) for s in data.samples))
+    for k in range(3):
+        for sample in with_fold(data, k, 3).samples:
+            assert bool(np.isfinite(sample.points[3]).all()) == bool(sample.filled) == (sample.split == "train")
 
 
 @pytest.mark.parametrize("subject", [os.fsdecode(b"j\xfc.png"), "\ud800"])

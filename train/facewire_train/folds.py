@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from facewire_edge.errors import DataError
 
-from facewire_train.labels import Dataset, hold_back, number_of
+from facewire_train.labels import Dataset, hold_back, number_of, only_labelled
 
 
 def fold_of(subject: str, folds: int) -> int:
@@ -19,14 +19,14 @@ def fold_of(subject: str, folds: int) -> int:
 
 
 def with_fold(dataset: Dataset, fold: int, folds: int) -> Dataset:
-    """Hold back one fold's subjects instead of the usual ones; the test split stays out of it.
+    """Hold back one fold's subjects of a set as it is labelled; the test split stays out of it.
 
     Raises:
         DataError: a side of the fold is empty.
 
     """
     training = (s if s.split == "test" else replace(s, split="train") for s in dataset.samples)
-    samples = hold_back(training, lambda subject: fold_of(subject, folds) == fold)
+    samples = only_labelled(hold_back(training, lambda subject: fold_of(subject, folds) == fold))
     splits = {s.split for s in samples}
     if not {"train", "val"} <= splits:
         raise DataError(f"{dataset.path} has too few people or images for {folds} folds; choose fewer --folds")
