@@ -1,5 +1,6 @@
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -310,3 +311,11 @@ def test_broken_image_is_refused_by_name(tmp_path: Path) -> None:
         read_image(tmp_path / "a.jpg")
     with pytest.raises(DataError, match="cannot read image"):
         read_image(tmp_path / "missing.jpg")
+
+
+@pytest.mark.parametrize("change", [lambda t: t.replace('"five"', '"six"'), lambda t: t + 'terms = "none"\n'])
+def test_fingerprint_changes_with_name_and_terms(five: Path, change: Callable[[str], str]) -> None:
+    before = read_dataset(five).fingerprint
+    header = five / "dataset.toml"
+    header.write_text(change(header.read_text()))
+    assert read_dataset(five).fingerprint != before

@@ -151,10 +151,19 @@ def test_coco_takes_points_splits_people_and_attributes(tmp_path: Path) -> None:
     assert data.samples[1].visible.tolist() == [True, True, False]  # labelled, but hidden
 
 
-def test_fingerprint_changes_with_ones_own_schema(tmp_path: Path) -> None:
+def _rename_labels(folder: Path) -> None:
+    (folder / COCO).rename(folder / COCO.replace("train", "test"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda folder: _spoil("face.toml", lambda t: t.replace("[[0, 1]]", "[]"))(folder), _rename_labels],
+    ids=["schema", "split"],
+)
+def test_fingerprint_changes_with_what_labels_mean(tmp_path: Path, change: Callable[[Path], None]) -> None:
     before = read_labels(write_coco(tmp_path)).fingerprint
     assert read_labels(tmp_path).fingerprint == before
-    _spoil("face.toml", lambda t: t.replace("[[0, 1]]", "[]"))(tmp_path)
+    change(tmp_path)
     assert read_labels(tmp_path).fingerprint != before
 
 

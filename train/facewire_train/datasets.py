@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from facewire_edge.errors import DataError, UsageError
-from facewire_edge.schema import SCHEMAS
 
 from facewire_train.coco import is_coco, read_coco
 from facewire_train.face_lists import MTFL_LISTS, WFLW_LISTS, read_mtfl, read_wflw
@@ -74,21 +73,16 @@ def read_labels(path: Path, refuse: Refuse = refuse_all) -> Dataset:
     dataset = READERS[found](folder, refuse)
     if not dataset.samples:
         raise DataError(f"{folder} ({found}) lists no face that can be used")
-    return replace(
-        dataset,
-        path=path,
-        name=dataset.name or folder.resolve().name,
-        samples=in_one_split(dataset.samples),
-        fingerprint=_with_schema(dataset),
-    )
+    name, samples = dataset.name or folder.resolve().name, in_one_split(dataset.samples)
+    dataset = replace(dataset, path=path, name=name, samples=samples)
+    return replace(dataset, fingerprint=_with_meaning(dataset, folder))
 
 
-def _with_schema(dataset: Dataset) -> str:
-    """Give a hash of the labels and, where it is the user's own, of the schema."""
-    if dataset.schema in SCHEMAS.values():
-        return dataset.fingerprint
-    schema = json.dumps(dataset.schema.to_dict())
-    return hashlib.sha256(f"{dataset.fingerprint} {schema}".encode()).hexdigest()
+def _with_meaning(dataset: Dataset, folder: Path) -> str:
+    """Give a hash of the labels and of what they mean: schema, name, terms, and the split that each image lies in."""
+    splits = [(str(s.image).removeprefix(str(folder)), s.split) for s in dataset.samples]
+    meaning = json.dumps([dataset.schema.to_dict(), dataset.name, dataset.terms, splits])
+    return hashlib.sha256(f"{dataset.fingerprint} {meaning}".encode()).hexdigest()
 
 
 def find_format(folder: Path) -> str | None:

@@ -64,7 +64,7 @@ class Dataset:
     samples: tuple[Sample, ...]
     terms: str
     path: Path  # as it was asked for, with the format where one was named
-    fingerprint: str  # of the labels: changes when they change
+    fingerprint: str  # of the labels and what they mean: changes when they change
 
     def split(self, name: str) -> tuple[Sample, ...]:
         """Give the samples of one split."""
