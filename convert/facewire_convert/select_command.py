@@ -6,11 +6,10 @@ import argparse
 import json
 import logging
 from dataclasses import replace
-from pathlib import Path
 
 from facewire_edge.errors import DataError, UsageError
 from facewire_train.checkpoint import Checkpoint, load_checkpoint
-from facewire_train.datasets import Dataset, read_labels
+from facewire_train.datasets import Dataset, read_dataset, read_labels
 from facewire_train.folders import refuse_used
 from facewire_train.import_command import import_dataset
 
@@ -28,20 +27,20 @@ def run(arguments: argparse.Namespace) -> None:
     checkpoint = load_checkpoint(arguments.checkpoint)
     if checkpoint.card.kind != "landmarks":
         raise UsageError(f"{arguments.checkpoint} is a detector; select is for landmark models")
-    dataset, pool = _look(arguments.data, checkpoint)
+    dataset = read_dataset(arguments.data)  # what it holds back is the parity gate's
+    pool = _look(dataset, checkpoint)
     chosen = choose(pool, arguments.count)
     kept = tuple(replace(pool.samples[i], split="train") for i in chosen)
     import_dataset(replace(dataset, samples=kept), arguments.out, dataset.terms)
     figures = {"faces": len(pool.samples), "chosen": len(chosen), **how_many(pool, chosen)}
     if arguments.against is not None:
-        figures["against"] = lacks(pool, _look(arguments.against, checkpoint)[1])
+        figures["against"] = lacks(pool, _look(read_labels(arguments.against), checkpoint))
     print(json.dumps(figures, indent=1))
     log.info("chose %d of %d faces into %s", len(chosen), len(pool.samples), arguments.out)
 
 
-def _look(path: Path, checkpoint: Checkpoint) -> tuple[Dataset, Pool]:
-    dataset = read_labels(path)
+def _look(dataset: Dataset, checkpoint: Checkpoint) -> Pool:
     usable = [s for s in dataset.samples if s.split == "train" and not s.ignore and can_be_cropped(s, checkpoint.card)]
     if not usable:
-        raise DataError(f"{path} has no training face that can be cropped; label at least two points of each")
-    return dataset, look_at(usable[:: -(-len(usable) // MOST_FACES)], checkpoint)
+        raise DataError(f"{dataset.path} has no training face that can be cropped; label at least two points of each")
+    return look_at(usable[:: -(-len(usable) // MOST_FACES)], checkpoint)

@@ -92,6 +92,10 @@ def test_verb_writes_a_set_that_calibrates(tmp_path: Path, capsys: pytest.Captur
     assert figures["chosen"] == 5
     assert figures["against"] == {"ranges_covered": 1.0, "kinds_missing": []}
     assert len(read_dataset(tmp_path / "out").samples) == 5
+    assert main([*select[:-1], "99", "--out", str(tmp_path / "all")]) == 0
+    held_back = {s.image.name for s in read_dataset(faces).split("val")}
+    assert held_back
+    assert not held_back & {s.image.name for s in read_dataset(tmp_path / "all").samples}
     assert main([*select, "--out", str(tmp_path / "out")]) == 2  # there is something already
 
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,6 +75,13 @@ def test_level_points_of_a_face_without_a_box_survive_the_import(tmp_path: Path)
 def test_person_of_a_face_survives_the_import(tmp_path: Path) -> None:
     import_dataset(read_labels(write_coco(tmp_path / "set")), tmp_path / "out", "")
     assert read_labels(tmp_path / "out").samples[0].subject == "p1"
+
+
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+def test_the_same_faces_are_held_back_after_the_import(tmp_path: Path, write: Callable[[Path], Path]) -> None:
+    data = read_labels(write(tmp_path / "set"))
+    import_dataset(data, tmp_path / "out", "")
+    assert [s.subject for s in read_labels(tmp_path / "out").samples] == [s.subject for s in data.samples]
 
 
 def test_verb_reports_doubles_leaks_and_what_it_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

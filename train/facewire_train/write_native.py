@@ -50,12 +50,12 @@ def image_entry(name: str, width: int, height: int, faces: Sequence[Sample], sch
         "split": first.split,
         "subset": first.subset,
         "complete": first.complete,
-        "faces": [face_entry(face, schema) for face in faces],
+        "faces": [face_entry(face, name, schema) for face in faces],
     }
 
 
-def face_entry(sample: Sample, schema: LandmarkSchema) -> dict[str, Any]:
-    """Give a face's labels; what a reader would put there by itself is left out."""
+def face_entry(sample: Sample, image: str, schema: LandmarkSchema) -> dict[str, Any]:
+    """Give the labels of a face of ``image``; what a reader would put there by itself is left out."""
     known = labelled_points(sample.points)
     box = (sample.box.x0, sample.box.y0, sample.box.x1, sample.box.y1)
     entry: dict[str, Any] = {"box": [round(v, DECIMALS) for v in box]}
@@ -66,7 +66,7 @@ def face_entry(sample: Sample, schema: LandmarkSchema) -> dict[str, Any]:
     five = sample.points5
     if five is not None and np.isfinite(five).any() and not _follows(five, sample.points, schema):
         entry["points5"] = _rounded(five)
-    if sample.subject != sample.image.name and not sample.subject.endswith(f"/{sample.image.name}"):
+    if sample.subject != image:  # who is held back goes by it
         entry["person"] = sample.subject
     if sample.ignore:
         entry["ignore"] = True
