@@ -1,6 +1,8 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from facewire_edge.geometry import Box, CropTransform
 from facewire_edge.schema import IBUG68
 from facewire_train.datasets import read_dataset
@@ -22,6 +24,16 @@ def test_mean_of_turned_and_scaled_copies_is_the_shape_itself() -> None:
     mean = mean_shape(copies, IBUG68, 1.25)
     again = CropTransform.from_landmarks(shape, mean, 1).to_units(shape)
     assert np.abs(again - mean).max() < 1e-4
+
+
+@pytest.mark.parametrize(("point", "words"), [(33, ""), (31, "nostril_0' is mirrored to itself in schema ibug68")])
+def test_point_that_its_mirror_does_not_meet_is_named(
+    faces: Path, caplog: pytest.LogCaptureFixture, point: int, words: str
+) -> None:
+    mirror = IBUG68.mirror.copy()
+    mirror[[point, mirror[point]]] = [point, mirror[point]]
+    mean_shape([s.points for s in read_dataset(faces).samples], replace(IBUG68, mirror=mirror), 1.25)
+    assert words in caplog.text if words else not caplog.text
 
 
 def test_unlabelled_points_are_left_out_of_the_mean() -> None:
