@@ -18,7 +18,7 @@ from facewire_train.fold import folded
 from facewire_train.landmark_task import draw, landmark_task
 from facewire_train.model import detector_model, landmark_model
 from facewire_train.scenes import Scene
-from facewire_train.train_command import initialised
+from facewire_train.train_command import initialised, train
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras 3.15, NumPy 2
 
@@ -270,6 +270,34 @@ def test_detector_trains_and_evaluates(tmp_path: Path, faces: Path, config: Trai
     assert load_checkpoint(tmp_path / "run" / "model.keras").card.detector is not None
     with pytest.raises(UsageError, match="ibug68"):
         load_config(_written(tmp_path / "bad.toml", to_toml(config).replace('"detector"', '"ibug68"')))
+
+
+def test_a_detector_without_five_labelled_points_trains_to_the_end(
+    tmp_path: Path, faces: Path, config: TrainConfig
+) -> None:
+    blocks = ((8, 2), (8, 2), (12, 2), (12, 2))
+    config = replace(config, kind="detector", model=ModelConfig(64, 64, 4, blocks))
+    config = replace(config, fit=replace(config.fit, epochs=1, batch=2, steps_per_epoch=2, validate_every=1))
+    data = read_dataset(faces)
+    data = replace(data, samples=tuple(replace(s, points5=None) for s in data.samples))
+    fit(detector_task(config, [data]), config, tmp_path / "run", base_record(config, [data], "x"))
+    assert (tmp_path / "run" / "model.keras").exists()
+
+
+def test_sets_of_one_schema_under_two_names_train_together(faces: Path, config: TrainConfig) -> None:
+    data = read_dataset(faces)
+    other = replace(data, name="other", schema=replace(data.schema, name="ibug68_v2"))
+    once, twice = (landmark_task(config, sets).epoch(0) for sets in ([data], [data, other]))
+    assert len(twice) == pytest.approx(2 * len(once), abs=1)
+
+
+def test_settings_for_sets_that_are_not_there_are_named(
+    tmp_path: Path, faces: Path, config: TrainConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = replace(config, data=replace(config.data, offsets={"sinthetic": 1.0}), fit=replace(config.fit, epochs=1))
+    with caplog.at_level("INFO"):
+        train(config, [read_dataset(faces)], None, tmp_path / "run")
+    assert "[data.offsets] also names sinthetic; the sets here are called" in caplog.text
 
 
 def test_five_points_may_have_blocks_of_their_own(config: TrainConfig) -> None:

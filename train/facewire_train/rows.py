@@ -36,10 +36,10 @@ class Rows:
 
     def labels(self, sample: Sample, schema: LandmarkSchema) -> NDArray[np.float32]:
         """Give the rows (R, 2) of a face in image pixels; its five points stand in where it has no others."""
-        known = {schema.name: sample.points}
+        known = {schema.names: sample.points}
         if sample.points5 is not None and not np.isfinite(sample.points).any():
-            known = {POINTS5.name: sample.points5}
-        blocks = [known.get(s.name, np.full((s.n, 2), np.nan, np.float32)) for s in self.schemas]
+            known = {POINTS5.names: sample.points5}
+        blocks = [known.get(s.names, np.full((s.n, 2), np.nan, np.float32)) for s in self.schemas]
         return np.concatenate(blocks).astype(np.float32)
 
     def certainty(self, sample: Sample, schema: LandmarkSchema) -> NDArray[np.float32] | None:
@@ -49,7 +49,7 @@ class Rows:
         chances = np.ones(sum(s.n for s in self.schemas), np.float32)
         start = 0
         for own in self.schemas:
-            if own.name == schema.name:
+            if own.names == schema.names:
                 chances[[start + i for i in sample.filled]] = list(sample.filled.values())
             start += own.n
         return chances

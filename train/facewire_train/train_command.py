@@ -65,12 +65,21 @@ def train(config: TrainConfig, datasets: Sequence[Dataset], init: Path | None, o
         (folder / RECORD).touch()  # the newest run is the one that was asked for last
         log.info("%s is finished with the same configuration and data; nothing to do", folder)
         return folder
+    _tell_of_other_sets(config, datasets)
     task = TASKS[config.kind](config, datasets)
     if init is not None:
         task = initialised(task, init)
     fit(task, config, folder, base_record(config, datasets, digest))
     log.info("finished: %s", folder)
     return folder
+
+
+def _tell_of_other_sets(config: TrainConfig, datasets: Sequence[Dataset]) -> None:
+    """Say which settings are for sets that are not there: a shipped configuration's, or a name that is misspelt."""
+    known = {dataset.name for dataset in datasets}
+    for key, values in (("shares", config.data.shares), ("offsets", config.data.offsets)):
+        if others := ", ".join(sorted(set(values) - known)):
+            log.info("[data.%s] also names %s; the sets here are called %s", key, others, ", ".join(sorted(known)))
 
 
 TASKS = {"landmarks": landmark_task, "detector": detector_task}
