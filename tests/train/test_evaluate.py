@@ -11,6 +11,7 @@ import pytest
 from facewire_edge.card import ModelCard
 from facewire_edge.config import EdgeConfig
 from facewire_edge.errors import DataError
+from facewire_edge.geometry import Box
 from facewire_edge.schema import IBUG68, WFLW98
 from facewire_edge.types import Detection
 from facewire_train.__main__ import main
@@ -136,11 +137,29 @@ def test_model_is_measured_on_five_points_where_no_more_are_labelled(tmp_path: P
 
 
 @pytest.mark.parametrize(("faint", "missed"), [(False, 0), (True, 1)])
-def test_boxes_are_compared_where_the_detector_is_sure(faces: Path, faint: bool, missed: int) -> None:
+def test_boxes_are_compared_where_the_detector_is_sure(faces: Path, card: ModelCard, faint: bool, missed: int) -> None:
     sample = read_dataset(faces).samples[0]
     assert sample.points5 is not None
     found = Detection(face_box(sample), 0.5, sample.points5, faint)
-    assert box_agreement([sample], lambda image: [found])["missed"] == missed
+    assert box_agreement([sample], card, lambda image: [found])["missed"] == missed
+
+
+def test_box_of_a_schema_without_five_points_is_that_of_the_model(faces: Path, card: ModelCard) -> None:
+    sample = read_dataset(faces).samples[0]
+    assert sample.points5 is not None
+    found = Detection(face_box(sample), 0.5, sample.points5)
+    strip = replace(sample, points5=None, box=Box.around(sample.points[36:48]))
+    assert box_agreement([strip], card, lambda image: [found])["median_iou"] > 0.7
+
+
+def test_faces_of_another_schema_are_left_out_by_name(
+    tmp_path: Path, faces: Path, five: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    json_file, data = tmp_path / "figures.json", ["--data", str(five), "--data", str(faces)]
+    assert main(["evaluate", "--model", EdgeConfig().model, *data, "--json", str(json_file)]) == 0
+    figures = json.loads(json_file.read_text())
+    assert (figures["schema"], figures["faces"]) == ("ibug68", len(read_dataset(faces).split("test")))
+    assert f"{five} is left out: its points are those of points5, not of ibug68" in caplog.text
 
 
 def test_schema_that_nothing_leads_to_is_refused(five: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -218,7 +237,9 @@ def test_evaluation_sets_the_uncertainty_beside_the_true_error(faces: Path, card
 def test_missed_faces_are_counted_and_fail(faces: Path, card: ModelCard) -> None:
     samples = read_dataset(faces).samples
     prediction = evaluate_landmarks(samples, card, _silent, "detector", lambda image: [])
+    prediction = replace(prediction, expected=np.full((30, 68), np.nan, np.float32))
     figures = summary(prediction)
+    assert "uncertainty_percent" not in figures
     assert figures["missed"] == 30
     assert figures["fr10_percent"] == 100
     assert figures["auc10"] == 0

@@ -22,8 +22,8 @@ from facewire_train.evaluate import (
     errors_of,
     evaluate_landmarks,
     measurable,
+    true_box,
 )
-from facewire_train.faces import face_box
 from facewire_train.images import read_image
 from facewire_train.peers import Peer, points_of_peer
 from facewire_train.verdict import verdict
@@ -95,13 +95,13 @@ def enter_peer(peer: Peer, samples: Sequence[Sample], schema: LandmarkSchema) ->
     return Contestant(peer.name, schema, None, prediction, None, peer.size, peer.ms)
 
 
-def box_agreement(samples: Sequence[Sample], detector: FaceDetector) -> dict[str, Any]:
+def box_agreement(samples: Sequence[Sample], card: ModelCard, detector: FaceDetector) -> dict[str, Any]:
     """Compare the boxes of which the detector is sure with the true ones, both in the face convention."""
     if not samples:
         raise UsageError("no face to compare boxes on")
     overlaps = []
     for sample in samples:
-        face = face_box(sample)
+        face = true_box(sample, card)
         found = best_detection(face, [d for d in detector(read_image(sample.image)) if not d.faint])
         overlaps.append(0.0 if found is None else face.iou(found.box))
     values = np.array(overlaps)

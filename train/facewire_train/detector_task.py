@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from facewire_train.config import TrainConfig
 from facewire_train.datasets import Dataset, Sample
-from facewire_train.evaluate import evaluate_detector, keras_runner, to_network
+from facewire_train.evaluate import evaluate_detector, has_points5, keras_runner, to_network
 from facewire_train.fit import Task
 from facewire_train.hardness import hardness
 from facewire_train.landmark_task import terms_of
@@ -84,7 +84,7 @@ def detector_task(config: TrainConfig, datasets: Sequence[Dataset]) -> Task:
     groups = [group_of(load_scenes(d.split("train"), teacher), shares.get(d.name, 1.0), config.data.hard) for d in sets]
     if not groups:
         raise DataError("no face in the training split; check `split` and `faces` in faces.jsonl")
-    held_back = _spread([s for d in datasets if d.name != "wider" for s in d.split("val")])
+    held_back = _spread([s for d in datasets if d.name != "wider" for s in d.split("val") if has_points5(s)])
     return Task(
         network=lambda normed: _network(config, normed),
         losses={"scores": focal(FOCAL_GAMMA), "boxes": smooth_l1(BEND), "points": smooth_l1(BEND)},

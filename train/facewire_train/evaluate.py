@@ -121,12 +121,17 @@ def detector_crop(sample: Sample, card: ModelCard, detector: FaceDetector) -> Cr
 
 
 def _detection(sample: Sample, card: ModelCard, detector: FaceDetector) -> Detection | None:
+    return best_detection(true_box(sample, card), detector(read_image(sample.image)))
+
+
+def true_box(sample: Sample, card: ModelCard) -> Box:
+    """Give a face's box in the convention, also where its schema does not say where the five points are."""
     assert card.mean_points5 is not None
     assert card.mean_shape is not None
-    if sample.points5 is None and is_placed(sample.points):  # the schema does not say where they are
+    if sample.points5 is None and len(sample.points) == len(card.mean_shape) and is_placed(sample.points):
         five = CropTransform.from_landmarks(sample.points, card.mean_shape, 1).from_units(card.mean_points5)
         sample = replace(sample, points5=five)
-    return best_detection(face_box(sample), detector(read_image(sample.image)))
+    return face_box(sample)
 
 
 def _crop_of(detection: Detection | None, card: ModelCard) -> CropTransform | None:
@@ -265,7 +270,7 @@ def summary(prediction: Prediction) -> dict[str, Any]:
     subsets = sorted({s.subset for s in prediction.samples})
     chosen = {name: np.array([s.subset == name for s in prediction.samples]) for name in subsets}
     whole = _figures(prediction, np.ones(len(prediction.samples), bool))
-    if prediction.expected is not None:
+    if prediction.expected is not None and np.isfinite(prediction.errors).any():
         whole["uncertainty_percent"] = _fifths(prediction, prediction.expected)
     return {**whole, "subsets": {name: _figures(prediction, mask) for name, mask in chosen.items()}}
 
@@ -324,7 +329,7 @@ def evaluate_detector(samples: Sequence[Sample], card: ModelCard, run: BatchRunn
         UsageError: no face has five labelled points.
 
     """
-    samples = [s for s in samples if s.points5 is not None and np.isfinite(s.points5).all() and not s.ignore]
+    samples = [s for s in samples if has_points5(s)]
     if not samples:
         raise UsageError("no face with five labelled points in this split; nothing to measure")
     found = detect_in([s.image for s in samples], card, run, card.min_score)
@@ -337,6 +342,11 @@ def evaluate_detector(samples: Sequence[Sample], card: ModelCard, run: BatchRunn
         "loss": (sum(errors) + missed) / len(samples),
         "faces": len(samples),
     }
+
+
+def has_points5(sample: Sample) -> bool:
+    """Say whether a detector can be measured on a face: it is wanted, and its five points are labelled."""
+    return not sample.ignore and sample.points5 is not None and bool(np.isfinite(sample.points5).all())
 
 
 def detector_loss(samples: Sequence[Sample], card: ModelCard, run: BatchRunner) -> float:

@@ -29,6 +29,7 @@ from facewire_train.evaluate import (
     BatchRunner,
     Prediction,
     evaluate_detector,
+    has_points5,
     open_model,
     summary,
 )
@@ -46,20 +47,32 @@ def run(arguments: argparse.Namespace) -> None:
     """Measure, print, and write what was asked for."""
     card, runner = open_model(arguments.model[0])
     datasets = [read_dataset(path) for path in arguments.data]
-    samples = [s for dataset in datasets for s in dataset.split(arguments.split)]
-    if not samples:
-        raise UsageError(f"no face in split {arguments.split!r}; choose another --split")
     if arguments.task not in (None, TASKS[card.kind]):
         raise UsageError(f"--task {arguments.task}, but {arguments.model[0]} is a model for {TASKS[card.kind]}")
     if card.kind == "detector":
         if len(arguments.model) > 1 or arguments.peer or arguments.page:
             raise UsageError("side by side and --page are for landmark models; evaluate a detector by itself")
-        figures = _detector(arguments, card, runner, samples)
+        figures = _detector(arguments, card, runner, _faces(arguments, datasets))
     else:
-        figures = _landmarks(arguments, card, runner, samples, _measured(arguments, card, datasets))
+        schema = _measured(arguments, card, datasets)
+        figures = _landmarks(arguments, card, runner, _faces(arguments, _labelled_in(schema, datasets)), schema)
     print(json.dumps(figures, indent=1))
     if arguments.json is not None:
         write_text(arguments.json, json.dumps(figures, indent=1))
+
+
+def _faces(arguments: argparse.Namespace, datasets: Sequence[Dataset]) -> list[Sample]:
+    samples = [s for dataset in datasets for s in dataset.split(arguments.split)]
+    if not samples:
+        raise UsageError(f"no face in split {arguments.split!r}; choose another --split")
+    return samples
+
+
+def _labelled_in(schema: LandmarkSchema, datasets: Sequence[Dataset]) -> list[Dataset]:
+    """Give the sets that have the points to measure; name the others."""
+    for other in (d for d in datasets if d.schema.names != schema.names):
+        log.warning("%s is left out: its points are those of %s, not of %s", other.path, other.schema.name, schema.name)
+    return [d for d in datasets if d.schema.names == schema.names]
 
 
 def _detector(
@@ -67,7 +80,7 @@ def _detector(
 ) -> dict[str, Any]:
     """Measure one wanted face at a time, and, where every face is listed, average precision and false alarms."""
     figures: dict[str, Any] = {"model": card.title, "split": arguments.split}
-    if any(s.points5 is not None and np.isfinite(s.points5).all() for s in samples):
+    if any(map(has_points5, samples)):
         figures |= evaluate_detector(samples, card, runner)
     scenes = detect_scenes(samples, card, runner)
     if scenes:
@@ -121,7 +134,7 @@ def _landmarks(
     figures["models"] = [contestant.figures() for contestant in contestants]
     if arguments.page is not None:
         assert detector is not None
-        agreement = box_agreement(prediction.samples, detector)
+        agreement = box_agreement(prediction.samples, card, detector)
         about = f"{len(prediction.samples)} faces, split {arguments.split}, boxes {arguments.boxes}"
         write_text(arguments.page, evaluation_page(contestants, figures["models"], about, agreement))
         log.info("page: %s", arguments.page)
