@@ -20,7 +20,7 @@ from facewire_train.augment import augment_off_face, jitter, photometric
 from facewire_train.config import AugmentConfig
 from facewire_train.datasets import IMAGE_SUFFIXES, Sample, find_format, names_format, read_dataset
 from facewire_train.evaluate import truth5_crop
-from facewire_train.images import image_bytes, read_image
+from facewire_train.images import image_bytes, read_image, read_labelled
 from facewire_train.labels import group_by_image
 from facewire_train.off_face import cut_off_face
 from numpy.typing import NDArray
@@ -160,7 +160,7 @@ def _crops(path: Path, card: ModelCard, rng: np.random.Generator, detector: Face
     faces = _drawn(faces, MAX_FACES, rng)
     plain, changed = [], []
     for face in faces:
-        image, crop = read_image(face.image), truth5_crop(face, card)
+        image, crop = read_labelled(face), truth5_crop(face, card)
         plain.append(crop.warp(image))
         changed.append(photometric(jitter(crop, CHANGES, rng).warp(image), CHANGES, rng))
     wanted = max(1, round(2 * len(faces) * OFF_FACE_SHARE / (1 - OFF_FACE_SHARE)))

@@ -18,7 +18,7 @@ from facewire_train.checkpoint import Checkpoint
 from facewire_train.datasets import Sample, read_dataset
 from facewire_train.detection import detect_scenes, detection_figures
 from facewire_train.evaluate import BatchRunner, detector_loss, edge_runner, keras_runner, truth5_crop
-from facewire_train.images import read_image
+from facewire_train.images import read_labelled
 from facewire_train.metrics import nme
 from numpy.typing import NDArray
 
@@ -258,7 +258,7 @@ def _predict(
     points, presence = [], []
     for start in range(0, len(samples), BATCH):
         part = range(start, min(start + BATCH, len(samples)))
-        outputs = run(np.stack([crops[i].warp(read_image(samples[i].image)) for i in part]))
+        outputs = run(np.stack([crops[i].warp(read_labelled(samples[i])) for i in part]))
         decoded = [decode_landmarks(residual, card) for residual in outputs["landmarks"]]
         points += [crops[i].from_units(units) for i, units in zip(part, decoded, strict=True)]
         presence.append(outputs["presence"][:, 0])

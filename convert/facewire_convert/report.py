@@ -14,7 +14,7 @@ import numpy as np
 from facewire_edge.card import ModelCard
 from facewire_edge.files import write_bytes, write_text
 from facewire_edge.types import Image, Points
-from facewire_train.images import read_image
+from facewire_train.images import read_labelled
 from facewire_train.page import note, page, picture, section, table
 from matplotlib.figure import Figure
 
@@ -121,7 +121,7 @@ def per_landmark(parity: LandmarkParity, card: ModelCard) -> bytes:
 def _tile(parity: LandmarkParity, index: int, difference_px: float) -> Image:
     """Draw one face in its crop: truth, float and int8, with a line of text under it."""
     sample, crop = parity.samples[index], parity.crops[index]
-    tile = cv2.resize(crop.warp(read_image(sample.image)), (TILE_PX, TILE_PX), interpolation=cv2.INTER_CUBIC)
+    tile = cv2.resize(crop.warp(read_labelled(sample)), (TILE_PX, TILE_PX), interpolation=cv2.INTER_CUBIC)
     sides = (
         (TRUTH, 2, sample.points),
         (FLOAT, 3, parity.float_.points[index]),  # larger, so that it shows around int8

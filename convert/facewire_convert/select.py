@@ -16,7 +16,7 @@ from facewire_train.checkpoint import Checkpoint
 from facewire_train.datasets import Sample
 from facewire_train.evaluate import to_network, truth5_crop
 from facewire_train.head_pose import head_poses
-from facewire_train.images import read_image
+from facewire_train.images import read_labelled
 from numpy.typing import NDArray
 
 BATCH = 64
@@ -44,7 +44,7 @@ class Pool:
 
 def look_at(samples: Sequence[Sample], checkpoint: Checkpoint) -> Pool:
     """Crop every face as the device does; give kinds and ranges."""
-    crops = [truth5_crop(s, checkpoint.card).warp(read_image(s.image)) for s in samples]
+    crops = [truth5_crop(s, checkpoint.card).warp(read_labelled(s)) for s in samples]
     return Pool(tuple(samples), kinds_of(samples, crops, checkpoint.card), activation_ranges(checkpoint.model, crops))
 
 

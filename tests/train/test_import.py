@@ -1,5 +1,7 @@
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +21,7 @@ from facewire_train.datasets import read_dataset, read_labels
 from facewire_train.evaluate import measurable
 from facewire_train.faces import face_box
 from facewire_train.image_facts import ImageFacts, difference_hash, image_facts
-from facewire_train.images import place_of, read_image
+from facewire_train.images import place_of, read_image, read_labelled
 from facewire_train.import_command import import_dataset
 from facewire_train.label_checks import check_labels, doubles, people_across_splits, repeated
 from facewire_train.labels import in_one_split, is_placed
@@ -82,6 +84,26 @@ def test_the_same_faces_are_held_back_after_the_import(tmp_path: Path, write: Ca
     data = read_labels(write(tmp_path / "set"))
     import_dataset(data, tmp_path / "out", "")
     assert [s.subject for s in read_labels(tmp_path / "out").samples] == [s.subject for s in data.samples]
+
+
+def test_picture_of_another_size_than_was_labelled_is_refused(tmp_path: Path, faces: Path) -> None:
+    coco = write_coco(tmp_path / "coco")
+    shutil.copytree(faces, tmp_path / "native")
+    for folder, labels in ((coco, "annotations/person_keypoints_train.json"), (tmp_path / "native", "faces.jsonl")):
+        file = folder / labels
+        file.write_text(re.sub(r'("width": ?)\d+', r"\g<1>77", file.read_text(), count=1))
+        data = read_labels(folder)
+        with pytest.raises(DataError, match=r"its labels are of a picture of 77x\d+, the file shows"):
+            read_labelled(data.samples[0])
+        with pytest.raises(DataError, match=r"its labels are of a picture of 77x\d+, the file shows"):
+            import_dataset(data, tmp_path / "out", "")
+        assert not (tmp_path / "out").exists()
+
+
+def test_size_of_nothing_is_no_size(tmp_path: Path) -> None:
+    file = write_coco(tmp_path / "set") / "annotations/person_keypoints_train.json"
+    file.write_text(re.sub(r'("width": ?)\d+', r"\g<1>0", file.read_text()))
+    assert read_labels(tmp_path / "set").samples[0].size_px is None
 
 
 def test_verb_reports_doubles_leaks_and_what_it_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

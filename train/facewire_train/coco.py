@@ -27,6 +27,7 @@ from facewire_train.labels import (
     digest_of,
     find_image,
     labelled_points,
+    labelled_size,
     own_schema,
     read_label_text,
 )
@@ -159,6 +160,7 @@ def _face(annotation: Mapping[str, Any], shared: _File) -> Sample:
         subset=shared.path.stem,
         subject=person or str(image.relative_to(shared.folder)),
         source=shared.folder.name,
+        size_px=labelled_size(shared.images[annotation["image_id"]], where),
         ignore=bool(ignore),
         attributes=attributes,
     )

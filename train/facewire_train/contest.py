@@ -24,7 +24,7 @@ from facewire_train.evaluate import (
     measurable,
     true_box,
 )
-from facewire_train.images import read_image
+from facewire_train.images import read_labelled
 from facewire_train.peers import Peer, points_of_peer
 from facewire_train.verdict import verdict
 
@@ -102,7 +102,7 @@ def box_agreement(samples: Sequence[Sample], card: ModelCard, detector: FaceDete
     overlaps = []
     for sample in samples:
         face = true_box(sample, card)
-        found = best_detection(face, [d for d in detector(read_image(sample.image)) if not d.faint])
+        found = best_detection(face, [d for d in detector(read_labelled(sample)) if not d.faint])
         overlaps.append(0.0 if found is None else face.iou(found.box))
     values = np.array(overlaps)
     return {

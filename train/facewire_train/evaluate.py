@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from facewire_train.checkpoint import load_checkpoint
 from facewire_train.datasets import Sample
 from facewire_train.faces import face_box
-from facewire_train.images import read_image
+from facewire_train.images import read_image, read_labelled
 from facewire_train.labels import is_placed
 from facewire_train.metrics import auc, failure_rate, nme
 from facewire_train.samples import crop_of_box
@@ -121,7 +121,7 @@ def detector_crop(sample: Sample, card: ModelCard, detector: FaceDetector) -> Cr
 
 
 def _detection(sample: Sample, card: ModelCard, detector: FaceDetector) -> Detection | None:
-    return best_detection(true_box(sample, card), detector(read_image(sample.image)))
+    return best_detection(true_box(sample, card), detector(read_labelled(sample)))
 
 
 def true_box(sample: Sample, card: ModelCard) -> Box:
@@ -164,7 +164,7 @@ def predict(
     todo = [(i, c) for i, c in enumerate(crops) if c is not None]
     for start in range(0, len(todo), BATCH):
         part = todo[start : start + BATCH]
-        outputs = run(np.stack([crop.warp(read_image(samples[i].image)) for i, crop in part]))
+        outputs = run(np.stack([crop.warp(read_labelled(samples[i])) for i, crop in part]))
         for row, (i, crop) in enumerate(part):
             points[i] = crop.from_units(decode_landmarks(outputs["landmarks"][row], card))
             presence[i] = outputs["presence"][row].item()

@@ -34,7 +34,7 @@ from facewire_train.evaluate import (
     summary,
 )
 from facewire_train.evaluation_page import evaluation_page
-from facewire_train.images import read_image
+from facewire_train.images import read_labelled
 from facewire_train.peers import read_peer
 
 log = logging.getLogger(__name__)
@@ -188,7 +188,7 @@ def _worst(prediction: Prediction, schema: LandmarkSchema) -> Figure:
 
 def _draw_sample(axes: Any, prediction: Prediction, i: int, schema: LandmarkSchema) -> None:
     sample = prediction.samples[i]
-    image = read_image(sample.image)
+    image = read_labelled(sample)
     if np.isfinite(prediction.points[i]).all():
         draw_face(image, Face(0, "new", 1.0, 1.0, prediction.points[i]), schema)
     axes.imshow(image)

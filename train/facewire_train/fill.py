@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from facewire_train.augment import flip
 from facewire_train.evaluate import BatchRunner, detector_crop
-from facewire_train.images import read_image
+from facewire_train.images import read_labelled
 from facewire_train.labels import Sample, labelled_points
 
 VIEWS = 8  # crops of a face; every second one is mirrored
@@ -109,7 +109,7 @@ def look(sample: Sample, card: ModelCard, run: BatchRunner, detector: FaceDetect
     crop = _first_crop(sample, card, detector)
     if crop is None:
         return None
-    image = read_image(sample.image)
+    image = read_labelled(sample)
     first = crop.from_units(decode_landmarks(run(crop.warp(image)[None])["landmarks"][0], card))
     best = np.where(labelled_points(sample.points)[:, None], sample.points, first)
     crop = CropTransform.from_landmarks(best, card.mean_shape, card.input.width)

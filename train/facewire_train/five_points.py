@@ -16,7 +16,7 @@ from facewire_edge.schema import POINTS5, LandmarkSchema
 from facewire_edge.types import Detection
 from numpy.typing import NDArray
 
-from facewire_train.images import read_image
+from facewire_train.images import read_labelled
 from facewire_train.labels import Sample, is_placed
 
 log = logging.getLogger(__name__)
@@ -71,7 +71,7 @@ def shipped_detector() -> FaceDetector:
 def _detected(
     samples: Sequence[Sample], mean: NDArray[np.float32], detector: FaceDetector
 ) -> list[NDArray[np.float32]]:
-    found = ((s, _around(s.points, detector(read_image(s.image)))) for s in samples)
+    found = ((s, _around(s.points, detector(read_labelled(s)))) for s in samples)
     return [_crop(s, mean).to_units(d.points5) for s, d in found if d is not None]
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from facewire_edge.errors import DataError
 from numpy.typing import NDArray
 
+from facewire_train.labels import Sample, refuse_other_size
 from facewire_train.tables import cell_at, line_at
 
 ROW_MARK = "#"  # `training.csv#4711`: the picture in the row that starts at this byte of the table
@@ -30,6 +31,18 @@ def read_image(path: Path) -> NDArray[np.uint8]:
             f"{path} is no image that OpenCV can read ({len(data)} bytes); replace it or take it off the list"
         )
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def read_labelled(sample: Sample) -> NDArray[np.uint8]:
+    """Read a face's image as :func:`read_image` does.
+
+    Raises:
+        DataError: also where it is not as large as the one that was labelled.
+
+    """
+    image = read_image(sample.image)
+    refuse_other_size(sample, image.shape[1], image.shape[0])
+    return image
 
 
 def image_bytes(path: Path) -> bytes:

@@ -24,7 +24,7 @@ from facewire_train.folders import refuse_used, whole_folder
 from facewire_train.image_facts import ImageFacts, image_facts
 from facewire_train.images import ROW_MARK, image_bytes, is_row, read_image
 from facewire_train.label_checks import EXAMPLES, check_labels
-from facewire_train.labels import Dataset, Refuse, group_by_image, refuse_all
+from facewire_train.labels import Dataset, Refuse, Sample, group_by_image, refuse_all, refuse_other_size
 from facewire_train.write_native import image_entry, write_header, write_lines
 
 log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ def import_dataset(dataset: Dataset, out: Path, terms: str, refuse: Refuse = ref
     root = _common_root(by_image)
     with whole_folder(out) as folder:
         names = {image: _new_name(image, root) for image in by_image}
-        facts = _copy_all(names, folder, refuse)
+        facts = _copy_all([(by_image[i][0], name) for i, name in names.items()], folder, refuse)
         about = f"imported from {dataset.path}"
         write_header(folder, dataset.name, dataset.schema, about, terms)
         write_lines(
@@ -107,11 +107,11 @@ def _new_name(image: Path, root: Path) -> str:
     return f"img/{relative.replace('.csv' + ROW_MARK, '-')}.png" if is_row(image) else f"img/{relative}"
 
 
-def _copy_all(names: Mapping[Path, str], folder: Path, refuse: Refuse) -> dict[Path, ImageFacts]:
-    """Copy the images; give what is known of each, in order."""
+def _copy_all(items: Sequence[tuple[Sample, str]], folder: Path, refuse: Refuse) -> dict[Path, ImageFacts]:
+    """Copy the images, each given by one of its faces and a new name; give what is known of each, in order."""
     found: dict[Path, ImageFacts] = {}
-    with closing(_in_order(list(names.items()), folder)) as results:
-        for image, facts in track(results, "copying images", total=len(names), console=Console(stderr=True)):
+    with closing(_in_order(items, folder)) as results:
+        for image, facts in track(results, "copying images", total=len(items), console=Console(stderr=True)):
             if isinstance(facts, DataError):
                 refuse(facts)
             else:
@@ -120,21 +120,23 @@ def _copy_all(names: Mapping[Path, str], folder: Path, refuse: Refuse) -> dict[P
 
 
 def _in_order(
-    items: Sequence[tuple[Path, str]], folder: Path
+    items: Sequence[tuple[Sample, str]], folder: Path
 ) -> Generator[tuple[Path, ImageFacts | DataError], None, None]:
     """Work on a few images at a time; closed early, it waits until nothing is written any more."""
     pool, rest = ThreadPoolExecutor(WORKERS), iter(items)
     try:
         while part := list(islice(rest, AHEAD)):
-            yield from zip((image for image, _ in part), pool.map(partial(_copy, folder=folder), part), strict=True)
+            yield from zip((face.image for face, _ in part), pool.map(partial(_copy, folder=folder), part), strict=True)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _copy(item: tuple[Path, str], folder: Path) -> ImageFacts | DataError:
-    image, name = item
+def _copy(item: tuple[Sample, str], folder: Path) -> ImageFacts | DataError:
+    face, name = item
+    image = face.image
     try:
         facts = image_facts(image, image_bytes(image))
+        refuse_other_size(face, facts.width, facts.height)
     except DataError as error:
         return error
     target = folder / name

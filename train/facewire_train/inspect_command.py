@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from facewire_train.charts import bars, histogram, shape_mode, shape_values
 from facewire_train.datasets import read_dataset
 from facewire_train.head_pose import head_poses
-from facewire_train.images import read_image
+from facewire_train.images import read_labelled
 from facewire_train.labels import SPLITS, Dataset, Sample, is_placed, labelled_points
 from facewire_train.page import charts, faces, note, page, section, table
 from facewire_train.portraits import portrait
@@ -120,7 +120,7 @@ def _histograms(samples: Sequence[Sample], schema: LandmarkSchema) -> str:
 
 def _light(sample: Sample) -> tuple[float, float, int]:
     """Give mean and deviation of the face's grey levels, and the image's shorter side."""
-    image = read_image(sample.image)
+    image = read_labelled(sample)
     box = Box.around(sample.points)
     x0, y0 = max(0, int(box.x0)), max(0, int(box.y0))
     part = image[y0 : max(y0 + 1, int(box.y1) + 1), x0 : max(x0 + 1, int(box.x1) + 1)]

@@ -53,6 +53,7 @@ class Sample:
     ignore: bool = False  # a face that is neither wanted nor background
     attributes: Mapping[str, Any] = field(default_factory=dict)  # what else the set says of the face
     filled: Mapping[int, float] = field(default_factory=dict)  # point that a model filled in -> its weight in training
+    size_px: tuple[int, int] | None = None  # of the picture that was labelled, width and height, where the set says it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -233,6 +234,33 @@ def find_image(name: Any, folders: Iterable[Path], where: str) -> Path:
     if found is None:  # Path.is_file raises for a name that is too long
         raise DataError(f"{where}: no image {name}; expected the name of a file below the set's folder")
     return found
+
+
+def labelled_size(values: Mapping[str, Any], where: str) -> tuple[int, int] | None:
+    """Give an image's ``width`` and ``height`` as its labels have them; None where they are missing or 0.
+
+    Raises:
+        DataError: they are no numbers.
+
+    """
+    size = [values.get(key) or 0 for key in ("width", "height")]
+    expect(are_numbers(size, 2), "width and height must be numbers of pixels", size, where)
+    return (int(size[0]), int(size[1])) if min(size) > 0 else None
+
+
+def refuse_other_size(sample: Sample, width: int, height: int) -> None:
+    """Refuse a picture that is not as large as the one that was labelled.
+
+    Raises:
+        DataError: it is not.
+
+    """
+    if sample.size_px not in (None, (width, height)):
+        labelled = "{}x{}".format(*sample.size_px or ())
+        raise DataError(
+            f"{sample.image}: its labels are of a picture of {labelled}, the file shows {width}x{height}: it was "
+            "resized, or is turned by its EXIF tag; label it as it is, or put back the file that was labelled"
+        )
 
 
 def point_array(values: Any, n: int, where: str) -> NDArray[np.float32]:

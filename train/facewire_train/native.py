@@ -28,6 +28,7 @@ from facewire_train.labels import (
     box_or_tight,
     find_image,
     labelled_points,
+    labelled_size,
     point_array,
     read_label_text,
 )
@@ -115,7 +116,7 @@ def _read_line(
     split, subset = entry.get("split", "train"), entry.get("subset", source)
     expect(split in SPLITS, f"split must be one of {', '.join(SPLITS)}", split, where)
     expect(is_name(subset), "subset must be text", subset, where)
-    complete = _flag(entry, "complete", where)
+    complete, size_px = _flag(entry, "complete", where), labelled_size(entry, where)
     faces = [
         Sample(
             image=image,
@@ -130,6 +131,7 @@ def _read_line(
             complete=complete,
             ignore=_flag(face, "ignore", where),
             attributes=_object(face, "attributes", where),
+            size_px=size_px,
             filled=_filled(_object(face, "filled", where), points, where),
         )
         for face in entry["faces"]

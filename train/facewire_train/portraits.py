@@ -11,7 +11,7 @@ from facewire_edge.geometry import CropTransform
 from facewire_edge.schema import LandmarkSchema
 from numpy.typing import NDArray
 
-from facewire_train.images import read_image
+from facewire_train.images import read_labelled
 from facewire_train.labels import Sample, labelled_points
 from facewire_train.page import picture
 
@@ -28,7 +28,7 @@ def portrait(
     said: NDArray[np.float32] | None = None,
 ) -> str:
     """Give a face as HTML: labels green, points that a model filled in yellow, what a model ``said`` red."""
-    image = read_image(sample.image)
+    image = read_labelled(sample)
     crop = _crop_around(sample)
     tile = np.ascontiguousarray(crop.warp(image))
     marked = [(sample.points, TRUE_COLOUR)] + ([(said, SAID_COLOUR)] if said is not None else [])

@@ -11,7 +11,7 @@ from facewire_edge.geometry import Box, CropTransform
 from numpy.typing import NDArray
 
 from facewire_train.datasets import Sample
-from facewire_train.images import read_image
+from facewire_train.images import read_labelled
 from facewire_train.labels import is_placed, labelled_points
 
 # Around a crop of side 1 an augmented crop reaches (rotation by 45 degrees, 20 % larger) at most sqrt(2) * 1.2.
@@ -95,7 +95,7 @@ def load_regions(
     regions: dict[int, Region] = {}
     crops = []
     for path, members in by_image.items():
-        image = read_image(path)
+        image = read_labelled(faces[members[0]][0])
         regions |= {i: cut_region(faces[i][1], image, plan) for i in members}
         crops += off_face(path, image)
     return [regions[i] for i in range(len(faces))], crops

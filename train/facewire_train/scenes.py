@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from facewire_train.augment import photometric
 from facewire_train.config import AugmentConfig
 from facewire_train.faces import face_box
-from facewire_train.images import read_image
+from facewire_train.images import read_labelled
 from facewire_train.labels import Sample, group_by_image
 from facewire_train.teacher import Teacher
 
@@ -72,7 +72,7 @@ def completed(scene: Scene, teacher: Teacher) -> Scene:
 
 
 def _load(faces: list[Sample]) -> Scene:
-    image = read_image(faces[0].image)
+    image = read_labelled(faces[0])
     scale = min(1.0, LONGEST_PX / max(image.shape[:2]))
     if scale < 1:
         image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), dtype=np.uint8)
