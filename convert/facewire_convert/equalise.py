@@ -51,6 +51,38 @@ def equalised(model: Any, images: NDArray[np.uint8]) -> Any:
     return copy
 
 
+def awakened(model: Any, images: NDArray[np.uint8]) -> Any:
+    """Give a copy of a network that computes the same on the images, without a layer before gates that is always 0.
+
+    Weight decay silences such layers (one of nine in the default landmark model). Calibration then finds no range, and
+    XNNPACK refuses the scale: one unit becomes a constant 1, which the gates' bias takes back.
+
+    Args:
+        model: without batch norms.
+        images: (S, H, W, 3) uint8 RGB, the representative inputs.
+
+    """
+    copy = _copied(model)
+    before_gates = [layer for layer in copy.layers if _is_before_gates(copy, layer)]
+    peaks = _peaks(copy, [layer.output for layer in before_gates], images)
+    for layer in (layer for layer, peak in zip(before_gates, peaks, strict=True) if not peak.any()):
+        kernel, bias = layer.get_weights()
+        kernel[..., 0], bias[0] = 0, 1
+        layer.set_weights([kernel, bias])
+        for gates in _users(copy, layer.output):
+            kernel, bias = gates.get_weights()
+            gates.set_weights([kernel, bias - kernel[0, 0, 0]])
+    return copy
+
+
+def _is_before_gates(model: Any, layer: Any) -> bool:
+    """Say whether a layer is the first of a squeeze's two; see :func:`facewire_train.model.landmark_model`."""
+    if not isinstance(layer, Conv2D) or layer.activation is not keras.activations.relu:
+        return False
+    readers = _users(model, layer.output)
+    return all(isinstance(r, Conv2D) and r.kernel_size == (1, 1) and r.use_bias for r in readers) and layer.use_bias
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Stream:
     """Hold tensors whose channels are the same, added up by skips, and the layers that write and read them."""

@@ -21,7 +21,7 @@ from facewire_train.evaluate import to_network
 from numpy.typing import NDArray
 
 from facewire_convert.bias import unbiased
-from facewire_convert.equalise import balanced, equalised
+from facewire_convert.equalise import awakened, balanced, equalised
 from facewire_convert.flatbuffer import Graph, read_graph
 from facewire_convert.output_layer import output_layer
 
@@ -44,7 +44,8 @@ def quantize(checkpoint: Checkpoint, images: NDArray[np.uint8]) -> bytes:
 
     """
     landmarks = checkpoint.card.kind == "landmarks"
-    model = equalised(balanced(checkpoint.model, images) if landmarks else checkpoint.model, images)
+    model = awakened(checkpoint.model, images)
+    model = equalised(balanced(model, images) if landmarks else model, images)
     flatbuffer = _convert(_fixed_batch(model, checkpoint.card.input), images)
     _check_input(read_graph(flatbuffer, str(checkpoint.path)))
     if landmarks:

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-from facewire_convert.equalise import MARGIN, MAX_GAIN, TOP, balanced, equalised
+from facewire_convert.equalise import MARGIN, MAX_GAIN, TOP, awakened, balanced, equalised
 from facewire_train.config import ModelConfig
 from facewire_train.evaluate import to_network
 from facewire_train.model import landmark_model
@@ -117,3 +117,17 @@ def test_last_features_and_dense_weights_share_what_int8_gives_them() -> None:
     before, after = (np.abs(m.get_layer("landmarks").get_weights()[0]).max() for m in (model, result))
     assert after < before / 10
     assert peaks(result, "global_dw_relu").max() > peaks(model, "global_dw_relu").max() + 0.5
+
+
+def test_layer_before_gates_that_is_always_0_gets_a_range_and_the_network_computes_what_it_did() -> None:
+    keras.utils.set_random_seed(1)
+    model = landmark_model(ModelConfig(8, 8, 4, ((8, 1), (8, 1)), squeeze=8), 5, normed=False)
+    silent = model.get_layer("block0_less")
+    kernel, bias = silent.get_weights()
+    silent.set_weights([kernel, bias - 100])
+    awake = awakened(model, IMAGES)
+    assert peaks(model, "block0_less").max() == 0
+    assert peaks(awake, "block0_less").max() == 1
+    assert (peaks(awake, "block1_less") == peaks(model, "block1_less")).all()
+    for name, values in awake(to_network(IMAGES)).items():
+        np.testing.assert_allclose(values, model(to_network(IMAGES))[name], atol=1e-5)
