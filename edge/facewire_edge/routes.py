@@ -158,12 +158,19 @@ async def _schema(request: web.Request) -> web.Response:
 
 async def _healthz(request: web.Request) -> web.Response:
     alive = request.app[BOARD].health.is_alive(time.monotonic())
-    return web.json_response({"alive": alive}, status=200 if alive else 503)
+    return _health({"alive": alive}, alive)
 
 
 async def _readyz(request: web.Request) -> web.Response:
     obstacle = request.app[BOARD].health.obstacle(time.monotonic())
-    return web.json_response({"ready": obstacle is None, "reason": obstacle}, status=503 if obstacle else 200)
+    return _health({"ready": obstacle is None, "reason": obstacle}, obstacle is None)
+
+
+def _health(values: dict[str, object], well: bool) -> web.Response:
+    """Answer and close: who shows no token must not hold a place that a reader needs."""
+    answer = web.json_response(values, status=200 if well else 503)
+    answer.force_close()
+    return answer
 
 
 async def _metrics(request: web.Request) -> web.Response:
