@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from math import nan
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from facewire_edge.health import NOT_READY
 
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.035, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)  # a frame at 30 a second: 0.033
 STATES = ("starting", "running", "no-camera", "degraded", "stopping")
@@ -16,7 +19,8 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
         self._frames = Counter("facewire_frames", "Messages of faces", registry=registry)
-        self._faces = Gauge("facewire_faces", "Faces in the last frame", registry=registry)
+        self._faces = Gauge("facewire_faces", "Faces in the last frame, NaN while none come", registry=registry)
+        self._faces.set(nan)  # as Prometheus has it where 0 would mislead
         self._errors = Counter("facewire_errors", "Messages of type error", registry=registry)
         self._dropped = Growing(Counter("facewire_frames_dropped", "Frames that were not processed", registry=registry))
         self._age = Histogram("facewire_frame_age_seconds", "Capture to publish", buckets=SECONDS, registry=registry)
@@ -56,6 +60,8 @@ class Metrics:
 
     def _take_status(self, message: dict[str, Any]) -> None:
         if "state" in message:
+            if message["state"] in NOT_READY:
+                self._faces.set(nan)
             for state in {*STATES, str(message["state"])}:
                 self._state.labels(state).set(state == message["state"])
         for name, count in message.get("sink_drops", {}).items():

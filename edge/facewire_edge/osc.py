@@ -3,7 +3,7 @@
 All addresses begin with ``/facewire/SOURCE``; faces are numbered from the largest, 0. One bundle a face:
 ``/face/N/id``, ``/face/N/box`` (4), ``/face/N/landmarks`` (x, y, x, y ...), and where the message has them
 ``/face/N/pose`` (yaw, pitch, roll), ``/face/N/open`` (right eye, left eye, mouth) and ``/face/N/blink`` (0 or 1).
-``/faces`` has their number.
+``/faces`` has their number; it is 0 once when frames cease to come.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 from facewire_edge.addresses import Address, level
 from facewire_edge.config import EdgeConfig
 from facewire_edge.datagrams import Datagrams
+from facewire_edge.health import NOT_READY
 from facewire_edge.publish import Sink
 from facewire_edge.queued import Queued
 
@@ -35,18 +36,25 @@ class OscSink:
     def __init__(self, address: Address, source: str) -> None:
         self._root = f"/facewire/{level(source)}"
         self._datagrams = Datagrams(address)
+        self._shown = 0  # faces of the last frame
 
     def publish(self, message: dict[str, Any]) -> None:
-        """Send the number of faces, then each face."""
-        if message["type"] != "faces":
-            return
-        self._datagrams.send(_message(f"{self._root}/faces", [len(message["faces"])]).dgram)
-        for number, face in enumerate(message["faces"]):
-            self._datagrams.send(bundle(f"{self._root}/face/{number}", face))
+        """Send the faces of a frame, and that there are none any more where frames cease to come."""
+        if message["type"] == "faces":
+            self._send(message["faces"])
+        elif self._shown and message.get("state") in NOT_READY:
+            self._send([])
 
     def close(self) -> None:
         """Close the socket."""
         self._datagrams.close()
+
+    def _send(self, faces: Sequence[dict[str, Any]]) -> None:
+        """Send the number of faces, then each face."""
+        self._shown = len(faces)
+        self._datagrams.send(_message(f"{self._root}/faces", [len(faces)]).dgram)
+        for number, face in enumerate(faces):
+            self._datagrams.send(bundle(f"{self._root}/face/{number}", face))
 
 
 def bundle(root: str, face: dict[str, Any]) -> bytes:

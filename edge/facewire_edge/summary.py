@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from facewire_edge.health import NOT_READY
+
+SEEN = ("present", "faces", "yaw", "age_ms")  # what a frame says: unknown while there is none
+
 
 class Summary:
     """Fold messages; times are seconds of a monotonic clock."""
@@ -11,7 +15,7 @@ class Summary:
     def __init__(self, now_s: float) -> None:
         self._given_s = now_s
         self._frames = 0
-        self._values: dict[str, Any] = {"state": None, "faces": 0, "present": "OFF"}
+        self._values: dict[str, Any] = {"state": None, **dict.fromkeys(SEEN)}
         self._changed = True
 
     def take(self, message: dict[str, Any], now_s: float) -> None:
@@ -20,6 +24,8 @@ class Summary:
             self._take_faces(message)
         elif message["type"] == "status":
             self._set("state", message.get("state", self._values["state"]))
+            if self._values["state"] in NOT_READY:
+                self._values.update(dict.fromkeys(SEEN))
             if "temperature_c" in message.get("board", {}):
                 self._values["temperature_c"] = message["board"]["temperature_c"]
 

@@ -1,5 +1,6 @@
 """What Prometheus reads."""
 
+from math import isnan
 from typing import Any
 
 import pytest
@@ -28,6 +29,14 @@ def test_frames_faces_and_drops_are_counted() -> None:
     assert found["facewire_faces"] == 1
     assert found["facewire_frames_dropped_total"] == 5
     assert found["facewire_clients"] == 2
+
+
+@pytest.mark.parametrize("state", ["starting", "no-camera", "stopping"])
+def test_faces_are_no_number_while_no_frames_come(state: str) -> None:
+    lost = {"type": "status", "state": state}
+    assert isnan(values()["facewire_faces"])
+    assert isnan(values(faces(2), lost)["facewire_faces"])
+    assert values(faces(2), lost, faces(0))["facewire_faces"] == 0
 
 
 def test_stage_that_did_not_run_is_not_a_fast_stage() -> None:

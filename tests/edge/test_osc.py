@@ -17,13 +17,14 @@ from pythonosc.osc_packet import OscPacket
 FACE = {"id": 9, "box": [0.1, 0.2, 0.3, 0.4], "landmarks": [[0.5, 0.25], [-0.5, 1.5]]}
 
 
-def received(message: dict[str, Any], packets: int) -> dict[str, list[Any]]:
+def received(*messages: dict[str, Any], packets: int) -> dict[str, list[Any]]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", 0))
         receiver.settimeout(5)
         config = EdgeConfig(source="stage")
         with closing(open_sink(f"osc://127.0.0.1:{receiver.getsockname()[1]}", config)) as sink:
-            sink.publish(message)
+            for message in messages:
+                sink.publish(message)
         datagrams = [receiver.recv(65535) for _ in range(packets)]
     assert all(len(d) < 1400 for d in datagrams)
     return {m.message.address: list(m.message.params) for d in datagrams for m in OscPacket(d).messages}
@@ -57,3 +58,10 @@ def test_bundle_of_98_points_stays_below_the_mtu() -> None:
 
 def test_other_messages_send_nothing() -> None:
     assert received({"type": "status"}, packets=0) == {}
+
+
+def test_lost_camera_empties_the_stage_once() -> None:
+    lost, board = {"type": "status", "state": "no-camera"}, {"type": "status"}
+    found = received({"type": "faces", "faces": [FACE]}, board, lost, lost, packets=3)
+    assert found["/facewire/stage/faces"] == [0]
+    received(lost, {"type": "faces", "faces": []}, lost, {"type": "faces", "faces": [FACE]}, packets=3)

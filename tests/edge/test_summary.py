@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from facewire_edge.discovery import SENSORS, discovery
 from facewire_edge.summary import Summary
 
@@ -33,6 +34,19 @@ def test_empty_room_has_no_yaw_and_nobody_present() -> None:
     summary.take(faces(5.0), 0.1)
     summary.take(faces(), 0.2)
     assert {"faces": 0, "present": "OFF", "yaw": None}.items() <= summary.give(1.0).items()
+
+
+@pytest.mark.parametrize("state", ["starting", "no-camera", "stopping"])
+def test_nothing_is_known_of_the_room_while_no_frames_come(state: str) -> None:
+    unknown = {"present": None, "faces": None, "yaw": None, "age_ms": None}
+    summary = Summary(0.0)
+    assert unknown.items() <= summary.give(0.0).items()
+    summary.take(faces(5.0), 0.1)
+    summary.take({"type": "status", "state": state}, 0.2)
+    assert {**unknown, "state": state}.items() <= summary.give(1.0).items()
+    summary.take({"type": "status", "state": "running"}, 2.0)
+    summary.take(faces(5.0), 2.1)
+    assert {"present": "ON", "faces": 1, "yaw": 5.0, "age_ms": 21.5}.items() <= summary.give(3.0).items()
 
 
 def test_change_is_due_at_once_and_the_rest_after_a_while() -> None:
