@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 from facewire_edge.addresses import Address, parse_sink
 from facewire_edge.config import EdgeConfig
 from facewire_edge.datagrams import Datagrams
-from facewire_edge.errors import UsageError
+from facewire_edge.errors import OutputError, UsageError
 from facewire_edge.jsonl import JsonlSink
 from facewire_edge.message import to_datagrams, to_line
 from facewire_edge.types import Image
@@ -102,16 +102,47 @@ def import_stream(address: Address) -> Callable[[Address, EdgeConfig], Sink]:
 
 
 class StdoutSink:
-    """Print one line a message; a reader that goes away ends the run."""
+    """Print one whole line a message; a reader that goes away ends the run."""
+
+    def __init__(self) -> None:
+        self._lead = b""
 
     def publish(self, message: dict[str, Any]) -> None:
-        """Print at once, past Python's buffer: its lock would be held by a thread that a sleeping reader blocks."""
-        data, target = (to_line(message) + "\n").encode(), sys.stdout.fileno()
-        while data:
-            data = data[os.write(target, data) :]
+        """Print at once, past Python's buffer: its lock would be held by a thread that a sleeping reader blocks.
+
+        Raises:
+            OutputError: the disk does not take the line.
+            BrokenPipeError: the reader is gone.
+
+        """
+        data, target, done = self._lead + (to_line(message) + "\n").encode(), sys.stdout.fileno(), 0
+        try:
+            while done < len(data):
+                done += os.write(target, data[done:])
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            if done and not _take_back(target, done):
+                self._lead = b"\n"  # the next line must not continue this one
+            what = f"cannot write standard output: {error.strerror or error}"
+            raise OutputError(f"{what}; free the disk or choose another sink") from error
+        self._lead = b""
 
     def close(self) -> None:
         """Leave standard output to the process."""
+
+
+def _take_back(target: int, count: int) -> bool:
+    """Remove the last bytes that were written; say whether it could be done: of a file that nobody wrote to since."""
+    try:
+        end = os.lseek(target, 0, os.SEEK_CUR)
+        if end != os.fstat(target).st_size:
+            return False
+        os.ftruncate(target, end - count)
+        os.lseek(target, -count, os.SEEK_CUR)
+    except OSError:  # a pipe, a terminal
+        return False
+    return True
 
 
 class UdpSink:

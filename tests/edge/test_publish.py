@@ -1,6 +1,7 @@
 """Sinks: whole lines, refused disks, lost datagrams."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -32,7 +33,7 @@ FULL_FOR_A_WHILE = """
 import resource, sys, time
 from facewire_edge.publish import open_sink
 resource.setrlimit(resource.RLIMIT_FSIZE, (150, -1))
-sink = open_sink("jsonl:" + sys.argv[1], live=True)
+sink = open_sink(sys.argv[1], live=True)
 for number in range(5):
     sink.publish({"number": number, "text": "x" * 80})
 while sink.dropped < 4:
@@ -109,11 +110,35 @@ def test_full_disk_leaves_whole_lines_and_ends_with_7(tmp_path: Path) -> None:
 
 def test_full_disk_behind_a_live_camera_costs_messages_until_there_is_room(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
-    command = [sys.executable, "-c", FULL_FOR_A_WHILE, str(path)]
+    command = [sys.executable, "-c", FULL_FOR_A_WHILE, f"jsonl:{path}"]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 0
     assert ended.stderr.count("cannot write") == 1
     assert [json.loads(line)["number"] for line in path.read_text().splitlines()] == [0, 5]
+
+
+@pytest.mark.parametrize("mode", ["wb", "ab"])
+def test_full_disk_behind_stdout_costs_a_live_camera_messages_and_breaks_no_line(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "log.jsonl"
+    command = [sys.executable, "-c", FULL_FOR_A_WHILE, "stdout"]
+    with path.open(mode) as out:
+        ended = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert (ended.returncode, ended.stderr.count("cannot write")) == (0, 1)
+    assert [json.loads(line)["number"] for line in path.read_text().splitlines()] == [0, 5]
+
+
+def test_line_that_a_pipe_took_half_is_not_continued(monkeypatch: pytest.MonkeyPatch) -> None:
+    readable, writable = os.pipe()
+    os.set_blocking(writable, False)
+    with os.fdopen(readable, "rb") as reader, os.fdopen(writable, "wb") as full, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", full)
+        sink = open_sink("stdout")
+        with pytest.raises(OutputError, match="cannot write standard output"):
+            sink.publish({"padding": "x" * 1_000_000})
+        half = len(reader.read1(1_000_000))
+        sink.publish(MESSAGE)
+        assert half > 0
+        assert reader.read1(1_000_000) == b"\n" + json.dumps(MESSAGE, separators=(",", ":")).encode() + b"\n"
 
 
 @pytest.mark.parametrize("target", ["/dev/full", "/proc/no/log.jsonl", "/"])
