@@ -18,6 +18,7 @@ __all__ = ["Camera", "ReplayCamera", "StillError", "is_live", "list_cameras", "o
 REPLAY = Path(__file__).parent / "replay.mp4"
 KNOWN = "rpi, usb, usb:N, /dev/videoN, rtsp://..., a file, a folder, - or replay"
 USB = r"usb$|usb:|/dev/(video|v4l/)"
+USB_WHOLE = r"usb|(usb:|/dev/video)\d+|/dev/v4l/.+"
 RTSP = r"rtsps?://[^/]"
 LIVE = rf"rpi$|{USB}|{RTSP}"
 MAX_RAW_SIDE_PX = 16384  # larger is a slip of the keyboard, and one frame would not fit into a Pi's memory
@@ -61,6 +62,7 @@ def open_camera(
         DataError: a file or folder is missing, empty or no video.
 
     """
+    check_input(spec, raw)
     if spec == "rpi":
         from facewire_edge.picamera import PiCamera
 
@@ -71,9 +73,31 @@ def open_camera(
         return open_rtsp(spec)
     if spec == "-":
         return RawStream(sys.stdin.buffer, *parse_raw(raw), realtime=realtime)
+    return _open_path(REPLAY if spec == "replay" else Path(spec), fps, realtime)
+
+
+def check_input(spec: str, raw: str | None = None) -> None:
+    """Refuse an ``--input`` that no camera can make good, without opening anything.
+
+    Raises:
+        UsageError: the name cannot be meant.
+        DataError: there is no such file or folder.
+
+    """
+    if re.match(USB, spec):
+        if not re.fullmatch(USB_WHOLE, spec, re.DOTALL):
+            raise UsageError(f"malformed input {spec!r}; expected usb:N or /dev/videoN with a number N")
+    elif spec == "-":
+        parse_raw(raw)
+    elif spec not in ("rpi", "replay") and not re.match(RTSP, spec):
+        _check_path(spec)
+
+
+def _check_path(spec: str) -> None:
     if not spec or re.match(r"[a-z][a-z0-9+.]*://", spec):
         raise UsageError(f"unknown input {spec!r}; expected {KNOWN}")
-    return _open_path(REPLAY if spec == "replay" else Path(spec), fps, realtime)
+    if not Path(spec).is_dir() and not Path(spec).is_file():
+        raise DataError(f"no file, folder or camera {spec!r}; expected {KNOWN}")
 
 
 def is_live(spec: str) -> bool:
@@ -104,11 +128,7 @@ def list_cameras() -> list[dict[str, str]]:
 
 
 def _open_path(path: Path, fps: float | None, realtime: bool) -> Camera:
-    if path.is_dir():
-        return ImageFolder(path, fps, realtime)
-    if not path.is_file():
-        raise DataError(f"no file, folder or camera {str(path)!r}; expected {KNOWN}")
-    if path.suffix.lower() in IMAGE_SUFFIXES:  # OpenCV would read photo1.jpg, photo2.jpg ... as one video
+    if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES:  # OpenCV would read photo1.jpg, photo2.jpg as one video
         return ImageFolder(path, fps, realtime)
     return VideoFile(path, realtime)
 
@@ -118,11 +138,10 @@ def _usb_number(spec: str) -> int:
     if spec == "usb":
         plugs = (node for node in _camera_nodes() if "/usb" in str(node.resolve()))
         return _node_number(next(plugs, Path("video0")))
-    if match := re.fullmatch(r"(?:usb:|/dev/video)(\d+)", str(Path(spec).resolve()) if spec[0] == "/" else spec):
-        return int(match[1])
-    if spec.startswith("/dev/v4l/"):
+    match = re.fullmatch(r"(?:usb:|/dev/video)(\d+)", str(Path(spec).resolve()) if spec[0] == "/" else spec)
+    if match is None:
         raise HardwareError(f"no camera {spec}; plug it in, or see `facewire-edge cameras`")
-    raise UsageError(f"malformed input {spec!r}; expected usb:N or /dev/videoN with a number N")
+    return int(match[1])
 
 
 def _camera_nodes(root: Path = Path("/sys/class/video4linux")) -> list[Path]:

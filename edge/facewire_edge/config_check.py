@@ -7,8 +7,11 @@ from pathlib import Path
 
 from facewire_edge.access import load_access
 from facewire_edge.addresses import Address, parse_sink
+from facewire_edge.camera import check_input
 from facewire_edge.card import read_card, require_uncertainty
 from facewire_edge.config import EdgeConfig, check, load_config
+from facewire_edge.delegate import CPU, is_compiled
+from facewire_edge.detectors import has_card, open_detector
 from facewire_edge.errors import ModelError
 from facewire_edge.publish import STREAMS, import_stream
 from facewire_edge.tls import load_tls
@@ -26,13 +29,15 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         UsageError: a key, a value, a token, a certificate or a library is missing or cannot be meant.
         ModelError: a model file is missing or damaged.
+        DataError: the input is a file or a folder that is not there.
 
     """
     config = check(load_config(arguments.file))
+    check_input(config.input, config.raw)
     addresses = [parse_sink(spec) for spec in config.sink]
     for address in addresses:
         _check_sink(address, config)
-    models = [_title(Path(config.detector), "detector"), _title(Path(config.model), "landmarks", config.uncertainty)]
+    models = [_detector_title(config), _title(Path(config.model), "landmarks", config.uncertainty)]
     print(f"{arguments.file}: ok; {config.input} -> {', '.join(map(str, addresses))}; models {', '.join(models)}")
 
 
@@ -43,6 +48,19 @@ def _check_sink(address: Address, config: EdgeConfig) -> None:
     if address.kind == "ws":
         load_access(address, config.stream.token_file)
         load_tls(config.stream.tls_certificate, config.stream.tls_key)
+
+
+def _detector_title(config: EdgeConfig) -> str:
+    """Name the detector; one without a card tells only when it is opened whether it is one.
+
+    What is compiled for the Edge TPU is left alone: a service that runs may hold the stick.
+    """
+    path = Path(config.detector)
+    if has_card(path):
+        return _title(path, "detector")
+    if config.device == CPU or not (path.is_file() and is_compiled(path.read_bytes())):
+        open_detector(path, config.min_score, config.threads)
+    return path.name
 
 
 def _title(path: Path, kind: str, uncertainty: bool = False) -> str:

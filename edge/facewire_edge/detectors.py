@@ -11,6 +11,11 @@ from facewire_edge.interpreter import load_model
 SSD_MARK = "_postprocess"  # Coral's name for models whose last operation decodes and suppresses
 
 
+def has_card(path: Path) -> bool:
+    """Say whether a detector's file must be one of ours, and not a YuNet or a Coral SSD."""
+    return path.suffix != ".onnx" and SSD_MARK not in path.name
+
+
 def open_detector(
     path: Path, min_score: float | None = None, threads: int = 1, device: str = CPU, *, faint: bool = False
 ) -> FaceDetector:

@@ -19,10 +19,14 @@ import numpy as np
 
 from facewire_edge.camera import list_cameras, open_camera
 from facewire_edge.config import EdgeConfig, model_path
+from facewire_edge.detect import Int8Detector
+from facewire_edge.detectors import open_detector
 from facewire_edge.errors import FacewireError, HardwareError, ModelError
 from facewire_edge.interpreter import find_runtime, load_model
 from facewire_edge.machine import device_name
 from facewire_edge.throttle import read_board
+from facewire_edge.types import Image
+from facewire_edge.webcam import DEFAULT_SIZE
 
 PYTHON_AT_LEAST = (3, 11)  # of Pi OS Bookworm, the oldest that is supported
 BOOKWORM_PYTHON = (3, 11)
@@ -30,6 +34,7 @@ OPENCV_AT_LEAST = (4, 8)  # YuNet's format and the cleaned-up video back ends
 INSTALL = "pip install 'facewire[edge]'"
 STREAM_LIBRARIES = ("aiohttp", "paho.mqtt", "prometheus_client", "pythonosc")
 SEE_CAMERAS = "facewire-edge cameras"
+ANOTHER_MODEL = "copy the file again, or name another with --model and --detector"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +85,8 @@ def examine(model: Path, detector: Path, camera: str | None) -> list[Check]:
         _opencv,
         _runtime,
         _numpy,
-        lambda: _model("landmark model", model, "landmarks"),
-        lambda: _model("detector", detector, "detector"),
+        lambda: _landmark_model(model),
+        lambda: _detector(detector),
         _streams,
         _board,
         _picamera,
@@ -144,16 +149,30 @@ def _numpy() -> Check:
     return Check("NumPy", found)
 
 
-def _model(name: str, path: Path, kind: str) -> Check:
-    """Load a model and run it once on grey."""
+def _landmark_model(path: Path) -> Check:
+    """Load a landmark model and run it once on grey."""
     try:
-        model = load_model(path, kind)
+        model = load_model(path, "landmarks")
         size = model.card.input
-        model.run(np.full((size.height, size.width, 3), 127, np.uint8))
+        model.run(_grey(size.width, size.height))
     except FacewireError as error:
-        remedy = "copy the file again, or name another with --model and --detector"
-        return Check(name, "none", False, str(error), remedy)
-    return Check(name, f"{model.card.title}, {size.width}x{size.height}, runs on {model.runtime}")
+        return Check("landmark model", "none", False, str(error), ANOTHER_MODEL)
+    return Check("landmark model", f"{model.card.title}, {size.width}x{size.height}, runs on {model.runtime}")
+
+
+def _detector(path: Path) -> Check:
+    """Open a detector as the loop does and run it once on grey."""
+    try:
+        detector = open_detector(path)
+        detector(_grey(*DEFAULT_SIZE))
+    except FacewireError as error:
+        return Check("detector", "none", False, str(error), ANOTHER_MODEL)
+    title = detector.card.title if isinstance(detector, Int8Detector) else path.name
+    return Check("detector", f"{title}, runs on {detector.device}")
+
+
+def _grey(width: int, height: int) -> Image:
+    return np.full((height, width, 3), 127, np.uint8)
 
 
 def _streams() -> Check:

@@ -32,6 +32,10 @@ def test_example_configuration_is_good(capsys: pytest.CaptureFixture[str]) -> No
         ("sink = ['ws://:8080']\n[stream]\ntls_certificate = '/a'\ntls_key = '/b'", 2, "cannot use tls_certificate"),
         ("sink = ['mqtt://me:secret@h:0']", 2, "unknown sink 'mqtt://h:0'"),
         ("model = '/nowhere.tflite'", 4, "cannot read model /nowhere.tflite"),
+        ("input = 'http://cam/video'", 2, "unknown input"),
+        ("input = 'usb:x'", 2, "malformed input"),
+        ("input = 'usb0'\nwait_camera = true", 6, "no file, folder or camera 'usb0'"),
+        ("input = '-'", 2, "needs --raw"),
         ("= 3", 2, "is no TOML"),
     ],
 )
@@ -43,6 +47,11 @@ def test_what_is_wrong_is_said_in_one_line(
     assert words in captured.err
     assert captured.err.count("\n") == 1
     assert captured.out == ""
+
+
+@pytest.mark.parametrize("spec", ["rpi", "usb:250", "/dev/v4l/by-id/absent", "rtsp://camera/live", "replay", "."])
+def test_camera_that_is_away_is_no_fault_of_the_configuration(spec: str, tmp_path: Path) -> None:
+    assert checked(tmp_path, f"input = '{spec}'") == 0
 
 
 def test_models_in_each_others_place_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,7 +83,7 @@ def test_no_configuration_crashes_the_check(
 ) -> None:
     code = checked(tmp_path, "".join(f"{key} = {toml(value)}\n" for key, value in values.items()))
     captured = capsys.readouterr()
-    assert code in (0, 2, 4)
+    assert code in (0, 2, 4, 6)
     assert "Traceback" not in captured.err
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from facewire_edge import doctor
+from facewire_edge.__main__ import main
 from facewire_edge.camera import open_camera
 from facewire_edge.config import EdgeConfig
 from facewire_edge.detect import Int8Detector
@@ -101,6 +103,28 @@ def test_file_decides_which_detector_it_is(tmp_path: Path) -> None:
     assert isinstance(open_detector(red_yunet(tmp_path / "yunet.onnx")), YuNetDetector)
     ssd = steady_ssd(tmp_path / "ssd_face_postprocess.tflite", [[0.0, 0.0, 1.0, 1.0]], [0.9])
     assert isinstance(open_detector(ssd), SsdDetector)
+
+
+@pytest.mark.parametrize("name", ["yunet.onnx", "ssd_postprocess.tflite"])
+def test_detector_of_others_is_good_for_doctor_and_config_check(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, config = tmp_path / name, tmp_path / "c.toml"
+    config.write_text(f"detector = '{path}'\ninput = 'replay'\n")
+    assert main(["config", "check", str(config)]) == 4
+    assert not doctor._detector(path).ok
+    red_yunet(path) if path.suffix == ".onnx" else steady_ssd(path, [[0.0, 0.0, 1.0, 1.0]], [0.9])
+    assert main(["config", "check", str(config)]) == 0
+    assert f"models {name}, landmarks68@" in capsys.readouterr().out
+    assert doctor._detector(path).found == f"{name}, runs on cpu"
+
+
+def test_detector_that_is_compiled_is_left_to_the_stick_by_config_check(tmp_path: Path) -> None:
+    (tmp_path / "ssd_postprocess_edgetpu.tflite").write_bytes(b"edgetpu-custom-op")
+    lines = f"detector = '{tmp_path}/ssd_postprocess_edgetpu.tflite'\ninput = 'replay'\n"
+    for device, code in (("usb", 0), ("cpu", 4)):
+        (tmp_path / "c.toml").write_text(f"{lines}device = '{device}'\n")
+        assert main(["config", "check", str(tmp_path / "c.toml")]) == code
 
 
 @pytest.mark.parametrize("shrink", [1, 2])
