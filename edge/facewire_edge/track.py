@@ -134,11 +134,12 @@ class Tracker:
         ms = {"crop": self._landmarks.crop_ns - crop_ns, "landmarks": time.perf_counter_ns() - start}
         return faces, {"detect": detect_ms, **{stage: value / 1e6 for stage, value in ms.items()}}
 
-    def take_models(self, other: Tracker, keep_faces: bool) -> None:
+    def take_models(self, other: Tracker) -> None:
         """Go on with another tracker's models and settings; keep the faces if the points mean the same."""
+        before, after = self._landmarks.schema, other._landmarks.schema
         self._detector, self._landmarks, self._settings = other._detector, other._landmarks, other._settings
         self._head_pose, self._openness = other._head_pose, other._openness
-        if not keep_faces:
+        if (before.name, before.names) != (after.name, after.names):  # a schema of one's own may change under its name
             self.reset()
 
     def rehearse(self) -> None:

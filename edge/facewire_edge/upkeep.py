@@ -54,7 +54,7 @@ class Upkeep:
 
 def _replace(tracker: Tracker, before: Origin, loaded: Loaded) -> Origin:
     fresh, origin = loaded
-    tracker.take_models(fresh, keep_faces=origin.schema == before.schema)
+    tracker.take_models(fresh)
     log.info("model %s is replaced by %s", before.model, origin.model)
     return origin
 

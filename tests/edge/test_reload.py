@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from facewire_edge.errors import ModelError
 from facewire_edge.message import Origin
 from facewire_edge.pipeline import open_tracker
 from facewire_edge.reload import ModelWatch, reload_on_hangup
+from facewire_edge.schema import POINTS5
 from facewire_edge.throttle import BoardWatch
 from facewire_edge.track import Tracker, TrackSettings
 from facewire_edge.types import Frame, Look
@@ -176,14 +178,19 @@ def face_id(found: Tracker, index: int) -> int:
 def test_new_model_of_the_same_points_keeps_the_faces() -> None:
     running = tracker()
     first = face_id(running, 0)
-    running.take_models(tracker(), keep_faces=True)
+    running.take_models(tracker())
     assert face_id(running, 1) == first
 
 
-def test_new_model_of_other_points_begins_anew_with_new_ids() -> None:
-    running = tracker()
+def test_new_model_of_other_points_begins_anew_with_new_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    running, other = tracker(), tracker()
     first = face_id(running, 0)
-    running.take_models(tracker(), keep_faces=False)
+    names = ("brow", *POINTS5.names)  # a point more, in a schema of the same name
+    schema = SimpleNamespace(name=POINTS5.name, names=names)
+    shape = np.concatenate([np.zeros((1, 2), np.float32), fakes.SHAPE])
+    monkeypatch.setattr(other._landmarks, "schema", schema)
+    monkeypatch.setattr(fakes, "SHAPE", shape)
+    running.take_models(other)
     assert face_id(running, 1) == first + 1
 
 
