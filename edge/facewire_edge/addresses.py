@@ -15,6 +15,8 @@ LOOPBACK = "127.0.0.1"
 PORTS = {"mqtt": 1883, "mqtts": 8883}  # the registered ports
 SCHEMES = ("udp", "ws", "mqtt", "mqtts", "osc")
 TOPIC = re.compile(r"[^+#\x00-\x1f]*")  # MQTT 3.1.1, 4.7: wildcards and control characters cannot be published to
+ADDRESS = re.compile(r"(?P<scheme>([^/]*:)?)//(?P<authority>[^/?#]*)(?P<rest>.*)", re.DOTALL)
+HOST = re.compile(r"(\[[\da-f:.]+\]|[\w.-]*)(:\d*)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,17 @@ def level(name: str) -> str:
 
 
 def hide_password(spec: str) -> str:
-    """Give an address without the user and the password in it: a log and a message show none."""
-    return re.sub(r"//.*@", "//", spec, flags=re.DOTALL)
+    """Give an address as scheme, host and port: cameras have passwords in path and query too.
+
+    What is no address (a file, ``usb``) is given as it is.
+    """
+    match = ADDRESS.fullmatch(spec)
+    if match is None:
+        return spec
+    host = match["authority"].rpartition("@")[2]
+    if "@" in match["rest"] or not HOST.fullmatch(host):  # a slash in a password: nobody knows where the host begins
+        return f"{match['scheme']}//..."
+    return f"{match['scheme']}//{host}" + ("/..." if match["rest"].strip("/") else "")
 
 
 class _NotASinkError(ValueError):

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from facewire_edge.addresses import hide_password
 from facewire_edge.config import EdgeConfig, check
 from facewire_edge.errors import FacewireError
 from facewire_edge.interpreter import find_runtime
@@ -66,7 +67,7 @@ def measure(config: EdgeConfig, frames: int) -> dict[str, Any]:
         "date": datetime.now(UTC).date().isoformat(),
         "versions": versions(),
         "models": {"landmarks": origin.model, "run_on": origin.device},
-        "input": config.input,
+        "input": hide_password(config.input),
         "frames": stats.frames,
         "faces": stats.faces,
         "frames_per_s": round(count / seconds, 1),
@@ -92,7 +93,8 @@ def _first_message_s(config: EdgeConfig) -> float:
         line = process.stdout.readline()
         seconds = time.perf_counter() - start
     if not line:
-        raise FacewireError(f"the loop ends with {process.wait()} and gives no message; run: {' '.join(command)}")
+        again = " ".join(hide_password(part) for part in command)
+        raise FacewireError(f"the loop ends with {process.wait()} and gives no message; run: {again}")
     return seconds
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Protocol
 
+from facewire_edge.addresses import hide_password
 from facewire_edge.errors import DataError, HardwareError, UsageError
 from facewire_edge.media import IMAGE_SUFFIXES, ImageFolder, RawStream, StillError, VideoFile
 from facewire_edge.replay import ReplayCamera
@@ -94,10 +95,10 @@ def check_input(spec: str, raw: str | None = None) -> None:
 
 
 def _check_path(spec: str) -> None:
-    if not spec or re.match(r"[a-z][a-z0-9+.]*://", spec):
-        raise UsageError(f"unknown input {spec!r}; expected {KNOWN}")
+    if not spec or re.match("[^/]*://", spec):
+        raise UsageError(f"unknown input {hide_password(spec)!r}; expected {KNOWN}")
     if not Path(spec).is_dir() and not Path(spec).is_file():
-        raise DataError(f"no file, folder or camera {spec!r}; expected {KNOWN}")
+        raise DataError(f"no file, folder or camera {hide_password(spec)!r}; expected {KNOWN}")
 
 
 def is_live(spec: str) -> bool:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from facewire_edge.access import load_access
-from facewire_edge.addresses import Address, parse_sink
+from facewire_edge.addresses import Address, hide_password, parse_sink
 from facewire_edge.camera import check_input
 from facewire_edge.card import read_card, require_uncertainty
 from facewire_edge.config import EdgeConfig, check, load_config
@@ -38,7 +38,8 @@ def run(arguments: argparse.Namespace) -> None:
     for address in addresses:
         _check_sink(address, config)
     models = [_detector_title(config), _title(Path(config.model), "landmarks", config.uncertainty)]
-    print(f"{arguments.file}: ok; {config.input} -> {', '.join(map(str, addresses))}; models {', '.join(models)}")
+    line = f"{hide_password(config.input)} -> {', '.join(map(str, addresses))}; models {', '.join(models)}"
+    print(f"{arguments.file}: ok; {line}")
 
 
 def _check_sink(address: Address, config: EdgeConfig) -> None:

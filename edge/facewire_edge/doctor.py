@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from facewire_edge.addresses import hide_password
 from facewire_edge.camera import list_cameras, open_camera
 from facewire_edge.config import EdgeConfig, model_path
 from facewire_edge.detect import Int8Detector
@@ -221,11 +222,12 @@ def _cameras() -> Check:
 
 def _camera(spec: str) -> Check:
     """Read one frame of the camera that was asked for."""
+    name = hide_password(spec)
     try:
         with closing(open_camera(spec)) as camera:
             frame = camera.read()
     except FacewireError as error:
-        return Check("input", spec, False, str(error), SEE_CAMERAS, "camera")
+        return Check("input", name, False, str(error), SEE_CAMERAS, "camera")
     if frame is None:
-        return Check("input", spec, False, "gives no frame", SEE_CAMERAS, "camera")
-    return Check("input", f"{spec} gives {frame.image.shape[1]}x{frame.image.shape[0]}", kind="camera")
+        return Check("input", name, False, "gives no frame", SEE_CAMERAS, "camera")
+    return Check("input", f"{name} gives {frame.image.shape[1]}x{frame.image.shape[0]}", kind="camera")

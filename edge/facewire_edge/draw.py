@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from facewire_edge.addresses import hide_password
 from facewire_edge.camera import Camera, StillError, open_camera
 from facewire_edge.errors import DataError, UsageError
 from facewire_edge.geometry import Box
@@ -104,7 +105,8 @@ def _check_paths(messages: Path, spec: str, out: Path) -> None:
         if out.resolve() == source.resolve():
             raise UsageError(f"{out} is both input and output; choose another output")
     if spec in ("-", "rpi", "usb") or spec.startswith(("usb:", "/dev/video", "rtsp")):
-        raise UsageError(f"draw needs a file or a folder, got {spec!r}; a camera does not give the same frames again")
+        got = hide_password(spec)
+        raise UsageError(f"draw needs a file or a folder, got {got!r}; a camera does not give the same frames again")
 
 
 def _decode(line: str, where: str) -> Message | None:

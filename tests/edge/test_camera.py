@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from facewire_edge import camera as cameras
-from facewire_edge import media, webcam
+from facewire_edge import doctor, media, webcam
 from facewire_edge.camera import Camera, ReplayCamera, StillError, list_cameras, open_camera, parse_raw
 from facewire_edge.errors import DataError, HardwareError, UsageError
 from facewire_edge.types import Frame
@@ -67,10 +67,21 @@ def test_input_that_cannot_be_opened_is_refused_in_one_line(spec: str, error: ty
     assert "\n" not in str(caught.value)
 
 
-def test_unreachable_rtsp_camera_is_a_hardware_error_without_the_password() -> None:
-    with pytest.raises(HardwareError) as caught:
-        open_camera("rtsp://user:secret@127.0.0.1:9/stream")
+@pytest.mark.parametrize(
+    ("spec", "error"),
+    [
+        ("rtsp://user:secret@127.0.0.1:9/stream", HardwareError),
+        ("rtsp://127.0.0.1:9/user=admin_password=secret_channel=1.sdp", HardwareError),
+        ("RTSP://user:secret@camera/stream", UsageError),
+        ("my_cam://user:secret@camera/stream", UsageError),
+        ("//user:secret@camera/stream", DataError),
+    ],
+)
+def test_camera_that_does_not_open_is_named_without_the_password(spec: str, error: type[Exception]) -> None:
+    with pytest.raises(error) as caught:
+        open_camera(spec)
     assert "secret" not in str(caught.value)
+    assert "secret" not in repr(doctor._camera(spec))
 
 
 def test_usb_alone_takes_the_first_camera_on_a_usb_plug(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

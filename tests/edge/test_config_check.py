@@ -54,6 +54,11 @@ def test_camera_that_is_away_is_no_fault_of_the_configuration(spec: str, tmp_pat
     assert checked(tmp_path, f"input = '{spec}'") == 0
 
 
+def test_password_of_a_camera_is_not_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert checked(tmp_path, "input = 'rtsp://camera/live?user=admin&password=secret'") == 0
+    assert ": ok; rtsp://camera/... -> stdout" in capsys.readouterr().out
+
+
 def test_models_in_each_others_place_are_told_apart(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copy(EdgeConfig().detector, tmp_path / "m.tflite")
     assert checked(tmp_path, f"model = '{tmp_path}/m.tflite'") == 4
