@@ -28,19 +28,44 @@ class StillError(DataError):
 class Pace:
     """Place frames on the media's own time from the first one on; wait for it where a file stands in for a camera."""
 
-    def __init__(self, fps: float, realtime: bool) -> None:
-        self._fps = fps
+    def __init__(self, realtime: bool) -> None:
         self._realtime = realtime
         self._start_ns: int | None = None
 
-    def __call__(self, index: int) -> int:
-        """Give the monotonic time of a frame."""
+    def __call__(self, media_s: float) -> int:
+        """Give the monotonic time of a frame, which comes so many seconds after the first."""
         if self._start_ns is None:
             self._start_ns = time.monotonic_ns()
-        time_ns = self._start_ns + round(index * 1e9 / self._fps)
+        time_ns = self._start_ns + round(media_s * 1e9)
         if self._realtime:
             time.sleep(max(0.0, (time_ns - time.monotonic_ns()) / 1e9))
         return time_ns
+
+
+class MediaClock:
+    """Give the time of each frame of a file, which may have no constant rate."""
+
+    def __init__(self, fps: float) -> None:
+        self._fps = fps
+        self._first_s = self._now_s = 0.0
+        self._index = 0
+
+    def __call__(self, told_s: float) -> float:
+        """Give the seconds since the first frame.
+
+        Args:
+            told_s: the container's time of the frame. Where it does not go on (always 0, a frame that jumps back), the
+                frame comes at the file's rate after the one before.
+
+        """
+        if self._index == 0:
+            self._first_s = told_s
+        elif told_s - self._first_s > self._now_s:
+            self._now_s = told_s - self._first_s
+        else:
+            self._now_s += 1 / self._fps
+        self._index += 1
+        return self._now_s
 
 
 class VideoFile:
@@ -61,7 +86,8 @@ class VideoFile:
             )
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps = fps if np.isfinite(fps) and fps > 0 else DEFAULT_FPS
-        self._pace = Pace(self.fps, realtime)
+        self._clock = MediaClock(self.fps)
+        self._pace = Pace(realtime)
 
     def read(self) -> Frame | None:
         """Give the next frame, None at the end.
@@ -70,13 +96,16 @@ class VideoFile:
             DataError: the file opens and holds no frame.
 
         """
+        import cv2
+
         good, image = self._capture.read()
         if not good and self._index == 0:
             raise DataError(f"{self._path} holds no frame that OpenCV can read; is the file whole?")
         if not good:
             return None
         self._index += 1
-        return Frame(to_rgb(image), self._index - 1, self._pace(self._index - 1))
+        media_s = self._clock(self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3)
+        return Frame(to_rgb(image), self._index - 1, self._pace(media_s))
 
     def close(self) -> None:
         """Release the file."""
@@ -93,7 +122,8 @@ class ImageFolder:
 
     def __init__(self, path: Path, fps: float | None = None, realtime: bool = False) -> None:
         self._files = [path] if path.is_file() else _images(path)
-        self._pace = Pace(fps or DEFAULT_FPS, realtime) if realtime else None
+        self._fps = fps or DEFAULT_FPS
+        self._pace = Pace(realtime) if realtime else None
         self._index = 0
 
     def read(self) -> Frame | None:
@@ -108,7 +138,7 @@ class ImageFolder:
         self._index += 1
         path = self._files[self._index - 1]
         image = _read_still(path)
-        time_ns = time.monotonic_ns() if self._pace is None else self._pace(self._index - 1)
+        time_ns = time.monotonic_ns() if self._pace is None else self._pace((self._index - 1) / self._fps)
         return Frame(image, self._index - 1, time_ns, path.name)
 
     def close(self) -> None:
@@ -123,7 +153,8 @@ class RawStream:
     def __init__(self, stream: IO[bytes], width: int, height: int, fps: float, *, realtime: bool = False) -> None:
         self._stream = stream
         self._shape = (height, width, 3)
-        self._pace = Pace(fps, realtime)
+        self._fps = fps
+        self._pace = Pace(realtime)
         self._index = 0
 
     def read(self) -> Frame | None:
@@ -145,7 +176,7 @@ class RawStream:
             )
         self._index += 1
         image = np.frombuffer(data, np.uint8).reshape(self._shape)
-        return Frame(image, self._index - 1, self._pace(self._index - 1))
+        return Frame(image, self._index - 1, self._pace((self._index - 1) / self._fps))
 
     def close(self) -> None:
         """Leave standard input to the process."""

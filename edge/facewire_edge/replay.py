@@ -83,7 +83,8 @@ class ReplayCamera:
         self.live = live
         self._images = images
         self._count = len(images) * loops if device is None else None
-        self._pace = Pace(fps, realtime)
+        self._fps = fps
+        self._pace = Pace(realtime)
         self._index = 0
         self._device = device
         self._closed = Event()
@@ -100,7 +101,8 @@ class ReplayCamera:
             return None
         self._index += 1
         number = self._index - 1 if self._device is None else self._device.frames - 1
-        return Frame(self._images[number % len(self._images)], self._index - 1, self._pace(self._index - 1))
+        time_ns = self._pace((self._index - 1) / self._fps)
+        return Frame(self._images[number % len(self._images)], self._index - 1, time_ns)
 
     def _suffer(self, device: ReplayDevice) -> str:
         """Undergo the device's fault; give its kind."""

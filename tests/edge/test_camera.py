@@ -155,6 +155,34 @@ def test_file_gives_every_frame_at_its_media_time(tmp_path: Path) -> None:
     assert np.diff([f.time_ns for f in frames]) == pytest.approx(5e7)
 
 
+def test_file_of_a_variable_rate_keeps_the_containers_times(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Variable(FakeCapture):
+        def get(self, key: int) -> float:
+            return {1: 1000.0, 0: 1300.0}[self.left] if key == cv2.CAP_PROP_POS_MSEC else 20.0
+
+    (tmp_path / "a.mp4").touch()
+    monkeypatch.setattr(cv2, "VideoCapture", Variable)
+    start = time.monotonic()
+    frames = read_all(open_camera(str(tmp_path / "a.mp4"), realtime=True))
+    assert frames[1].time_ns - frames[0].time_ns == pytest.approx(3e8)
+    assert time.monotonic() - start >= 0.3
+
+
+@pytest.mark.parametrize(
+    ("told_s", "expected_s"),
+    [
+        ([0, 0, 0, 0], [0, 0.1, 0.2, 0.3]),
+        ([5, 5.1, 5.2, 5.3], [0, 0.1, 0.2, 0.3]),
+        ([0, 0.1, 0.05, 0.9], [0, 0.1, 0.2, 0.9]),
+        ([0, 0.5, 0, 0.1], [0, 0.5, 0.6, 0.7]),
+        ([3, 2, 1, np.nan], [0, 0.1, 0.2, 0.3]),
+    ],
+)
+def test_time_of_a_file_never_goes_back(told_s: list[float], expected_s: list[float]) -> None:
+    clock = media.MediaClock(fps=10)
+    assert [clock(s) for s in told_s] == pytest.approx(expected_s)
+
+
 def test_file_frames_are_rgb(tmp_path: Path) -> None:
     last = read_all(open_camera(str(make_video(tmp_path / "a.mp4"))))[-1]
     red, green, blue = last.image.mean(axis=(0, 1))
