@@ -20,7 +20,7 @@ JOIN_S = TOOL_TIMEOUT_S + 1
 STEPS = ((80.0, 8), (75.0, 4), (70.0, 2))  # degrees Celsius from which the detector runs so many times more rarely
 HYSTERESIS_C = 3.0
 FLAGS = {"under-voltage": 0, "frequency-capped": 1, "throttled": 2, "soft-temperature-limit": 3}  # name -> bit, of now
-HOT = ("frequency-capped", "throttled", "soft-temperature-limit")
+LOWERED = ("frequency-capped", "throttled")  # the clock: by heat, or by a weak power supply (0x50005 is usual)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def read_board(root: Path = Path("/sys")) -> Reading:
 
 def slowdown(before: int, reading: Reading) -> int:
     """Give how many times more rarely the detector runs: rises at once, falls only when it is clearly cooler."""
-    if any(reading.throttled().get(name) for name in HOT):
+    if _is_held_back(reading.throttled()):
         return STEPS[0][1]
     if reading == Reading():  # a sensor that is asleep for a moment
         return before
@@ -56,6 +56,12 @@ def slowdown(before: int, reading: Reading) -> int:
         return 1
     wanted = _step(reading.temperature_c)
     return wanted if wanted > before else min(before, _step(reading.temperature_c + HYSTERESIS_C))
+
+
+def _is_held_back(flags: dict[str, bool]) -> bool:
+    """Say whether the firmware lowers the clock for heat."""
+    lowered = any(flags.get(name) for name in LOWERED) and not flags["under-voltage"]
+    return lowered or flags.get("soft-temperature-limit", False)
 
 
 def _step(temperature_c: float) -> int:

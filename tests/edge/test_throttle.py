@@ -66,6 +66,10 @@ def test_board_without_sensors_is_never_slowed(tmp_path: Path) -> None:
         (2, Reading(68.0), 2),
         (1, Reading(50.0, 0b0100), 8),  # the firmware knows better
         (1, Reading(50.0, 0b0001), 1),  # under-voltage is no heat
+        (1, Reading(45.0, 0x50005), 1),  # nor is what the firmware does about it
+        (8, Reading(45.0, 0x50005), 1),
+        (1, Reading(76.0, 0x50007), 4),
+        (1, Reading(60.0, 0b1001), 8),  # starved and warm: the soft limit is heat alone
         (1, Reading(50.0, 0b0100 << 16), 1),  # was throttled since the start, is not now
         (8, Reading(None), 8),
         (8, Reading(None, 0), 1),
