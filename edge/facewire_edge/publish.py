@@ -83,7 +83,11 @@ def dropped(sinks: Sequence[Sink]) -> dict[str, int]:
 def _open_file(address: Address, config: EdgeConfig) -> JsonlSink:
     megabytes = config.stream.max_file_mb
     max_bytes = None if megabytes is None else round(megabytes * MEGABYTE)
-    return JsonlSink(Path(address.path), max_bytes, config.stream.keep_files)
+    try:
+        path = Path(address.path).expanduser()
+    except RuntimeError as error:  # ~somebody who is not known here
+        raise UsageError(f"{address}: {error}; name the whole path") from error
+    return JsonlSink(path, max_bytes, config.stream.keep_files)
 
 
 def import_stream(address: Address) -> Callable[[Address, EdgeConfig], Sink]:

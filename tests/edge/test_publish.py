@@ -90,6 +90,16 @@ def test_jsonl_appends_to_what_is_there(tmp_path: Path) -> None:
     assert [json.loads(line) for line in path.read_text().splitlines()] == [MESSAGE] * 2
 
 
+def test_jsonl_finds_the_users_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    with closing(open_sink("jsonl:~/faces.jsonl")) as sink:
+        sink.publish(MESSAGE)
+    assert [path.name for path in tmp_path.iterdir()] == ["faces.jsonl"]
+    with pytest.raises(UsageError, match="name the whole path"):
+        open_sink("jsonl:~nobody-of-this-name/faces.jsonl")
+
+
 def test_jsonl_does_not_continue_a_line_that_a_power_cut_left(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text('{"v":1,"ty')
