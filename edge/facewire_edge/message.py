@@ -106,7 +106,8 @@ def _orjson_dumps() -> Callable[[Any], bytes] | None:
 def to_datagrams(message: dict[str, Any]) -> list[bytes]:
     """Give a message as datagrams: one a face, landmarks as a flat list of integers; one if there is no face.
 
-    Uncertainty stays out: with it a face needs more than one Ethernet frame.
+    Uncertainty stays out: with it a face of 68 points needs more than one Ethernet frame (1,472 bytes). One of 98 does
+    with pose and openness.
     """
     faces = message.get("faces") or []
     if not faces:
