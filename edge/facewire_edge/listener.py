@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 ACCEPT_HZ, ACCEPT_BURST = 20.0, 40  # 0.5 ms each on a Pi, so at most 1 % of a core; several pages open at once
 FIRST_REQUEST_S = 5.0  # a connection that asks for nothing is closed
+CROWDED_REQUEST_S = 0.5  # the same, where others wait for its place
 HANDSHAKE_S = 5.0
 KEEP_ALIVE_S = 15.0
 SEND_BUFFER = 64 * 1024  # bytes of a socket: a second of messages; the kernel's own choice is megabytes that grow old
@@ -53,16 +54,20 @@ class Listener:
         self._listening, self._limit, self._tls = listening, limit, tls
         self._bucket = Bucket(ACCEPT_HZ, ACCEPT_BURST)
         self._opening: set[asyncio.Task[None]] = set()
-        self._silent: set[asyncio.Protocol] = set()
+        self._silent: dict[asyncio.Protocol, float] = {}  # that have asked for nothing -> since when
 
     def heard(self, protocol: asyncio.Protocol) -> None:
         """Note that a connection has asked for something."""
-        self._silent.discard(protocol)
+        self._silent.pop(protocol, None)
 
     async def run(self, server: web.Server) -> None:
-        """Accept until cancelled; what is beyond the limits waits in the kernel's own queue."""
+        """Accept until cancelled; what is beyond the limits waits in the kernel's own queue.
+
+        Where all places are taken, silent connections give way: they must not shut anybody out.
+        """
         while True:
             while len(self._opening) + len(server.connections) >= self._limit:
+                self._make_room()
                 await asyncio.sleep(1 / ACCEPT_HZ)
             await asyncio.sleep(self._bucket.wait_s())
             await self._accept(server)
@@ -89,10 +94,16 @@ class Listener:
             _, protocol = await loop.connect_accepted_socket(
                 factory, connection, ssl=self._tls, ssl_handshake_timeout=handshake_s
             )
-            self._silent.add(protocol)
+            self._silent[protocol] = loop.time()
             loop.call_later(FIRST_REQUEST_S, self._close_silent, protocol)
+
+    def _make_room(self) -> None:
+        """Close the silent connections that had the time to ask."""
+        since = asyncio.get_running_loop().time() - CROWDED_REQUEST_S
+        for protocol in [p for p, opened in self._silent.items() if opened <= since]:
+            self._close_silent(protocol)
 
     def _close_silent(self, protocol: asyncio.Protocol) -> None:
         if protocol in self._silent:
-            self._silent.discard(protocol)
+            del self._silent[protocol]
             cast(web.RequestHandler, protocol).force_close()

@@ -344,6 +344,14 @@ def test_connections_beyond_the_limit_wait_and_end_nothing() -> None:
         assert get(sink, "/healthz")[0] == 200
 
 
+def test_silent_connections_give_way_where_all_places_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("facewire_edge.listener.FIRST_REQUEST_S", 10 * PATIENCE_S)
+    with server(clients=1) as sink, ExitStack() as stack:
+        for _ in range(12):
+            stack.enter_context(socket.create_connection(("127.0.0.1", sink.port), PATIENCE_S))
+        assert get(sink, "/healthz")[0] == 200
+
+
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/nothing"])
 def test_caller_without_a_token_holds_no_connection(path: str) -> None:
     request = f"GET {path} HTTP/1.1\r\nHost: board\r\n\r\n".encode()
