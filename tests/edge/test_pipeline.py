@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from facewire_edge.camera import ReplayCamera, open_camera
@@ -51,6 +52,12 @@ def test_every_frame_of_a_replay_gives_a_message_in_order() -> None:
     assert [len(m["faces"]) for m in messages] == [1, 0]
     assert messages[0]["source"] == "cam7"
     assert messages[0]["model"] == "fake@000000"
+
+
+def test_pictures_are_worked_on_in_one_thread() -> None:
+    cv2.setNumThreads(2)
+    run(ReplayCamera([fakes.picture()]))
+    assert cv2.getNumThreads() == 1
 
 
 def test_media_time_and_not_processing_time_is_published() -> None:
