@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> None:
     dataset = read_dataset(arguments.data)  # what it holds back is the parity gate's
     pool = _look(dataset, checkpoint)
     chosen = choose(pool, arguments.count)
-    kept = tuple(replace(pool.samples[i], split="train") for i in chosen)
+    kept = tuple(pool.samples[i] for i in chosen)
     import_dataset(replace(dataset, samples=kept), arguments.out, dataset.terms)
     figures = {"faces": len(pool.samples), "chosen": len(chosen), **how_many(pool, chosen)}
     if arguments.against is not None:

@@ -33,12 +33,12 @@ def open_detector(
         HardwareError: the Edge TPU is not there.
 
     """
+    if has_card(path):
+        return Int8Detector(load_model(path, "detector", threads, device), min_score, faint=faint)
     if path.suffix == ".onnx":
         from facewire_edge.yunet import YuNetDetector
 
         return YuNetDetector(path, min_score)
-    if SSD_MARK in path.name:
-        from facewire_edge.ssd import SsdDetector
+    from facewire_edge.ssd import SsdDetector
 
-        return SsdDetector(path, min_score, threads, device)
-    return Int8Detector(load_model(path, "detector", threads, device), min_score, faint=faint)
+    return SsdDetector(path, min_score, threads, device)

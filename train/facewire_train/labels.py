@@ -255,12 +255,14 @@ def refuse_other_size(sample: Sample, width: int, height: int) -> None:
         DataError: it is not.
 
     """
-    if sample.size_px not in (None, (width, height)):
-        labelled = "{}x{}".format(*sample.size_px or ())
-        raise DataError(
-            f"{sample.image}: its labels are of a picture of {labelled}, the file shows {width}x{height}: it was "
-            "resized, or is turned by its EXIF tag; label it as it is, or put back the file that was labelled"
-        )
+    if sample.size_px is None or sample.size_px == (width, height):
+        return
+    labelled_width, labelled_height = sample.size_px
+    raise DataError(
+        f"{sample.image}: its labels are of a picture of {labelled_width}x{labelled_height}, the file shows "
+        f"{width}x{height}: it was resized, or is turned by its EXIF tag; label it as it is, or put back the file that "
+        "was labelled"
+    )
 
 
 def point_array(values: Any, n: int, where: str) -> NDArray[np.float32]:
