@@ -11,7 +11,7 @@ from facewire_train.__main__ import main
 from facewire_train.checkpoint import save_checkpoint
 from facewire_train.config import TrainConfig
 from facewire_train.datasets import Sample, read_dataset, read_labels
-from facewire_train.fill import Guess, corrected, doubted, error_covariance, fill, lifted, weight_of
+from facewire_train.fill import Guess, Seer, corrected, doubted, error_covariance, fill, lifted, look, weight_of
 from facewire_train.import_command import import_dataset
 from facewire_train.labels import labelled_points
 from facewire_train.landmark_task import landmark_task
@@ -65,7 +65,7 @@ def test_covariance_of_errors_with_gaps_can_be_inverted() -> None:
 def test_filled_points_are_nearer_to_the_truth_than_what_the_model_says(faces: Path, card: ModelCard) -> None:
     truth = read_dataset(faces).samples
     gaps = with_gaps(truth, 0.5)
-    found = fill(gaps, card, silent, None, max_spread=1.0)
+    found = fill(gaps, [Seer(card, silent)], None, max_spread=1.0)
     assert card.mean_shape is not None
     said, filled = [], []
     for true, gap, sample in zip(truth, gaps, found, strict=True):
@@ -80,8 +80,8 @@ def test_filled_points_are_nearer_to_the_truth_than_what_the_model_says(faces: P
 
 def test_point_of_which_the_model_is_unsure_stays_unlabelled(faces: Path, card: ModelCard) -> None:
     gaps = with_gaps(read_dataset(faces).samples, 0.5)
-    assert all(not s.filled for s in fill(gaps, card, silent, None, max_spread=1e-6))
-    some = fill(gaps, card, silent, None, max_spread=0.07)
+    assert all(not s.filled for s in fill(gaps, [Seer(card, silent)], None, max_spread=1e-6))
+    some = fill(gaps, [Seer(card, silent)], None, max_spread=0.07)
     assert 0 < sum(len(s.filled) for s in some) < sum(int((~labelled_points(g.points)).sum()) for g in gaps)
     assert all(0 < w <= 1 for s in some for w in s.filled.values())
     assert weight_of(0.0) == 1 > weight_of(0.01) > weight_of(0.05)
@@ -91,18 +91,33 @@ def test_face_without_labels_is_left_alone_where_no_detector_finds_it(faces: Pat
     blank = np.full((68, 2), np.nan, np.float32)
     samples = [replace(s, points=blank, points5=None) for s in read_dataset(faces).samples[:2]]
     samples.append(read_dataset(faces).samples[2])
-    found = fill(samples, card, silent, lambda image: [], max_spread=1.0)
+    found = fill(samples, [Seer(card, silent)], lambda image: [], max_spread=1.0)
     assert not any(s.filled for s in found)
 
 
 def test_face_of_five_points_gets_the_models_points(faces: Path, five: Path, card: ModelCard) -> None:
     assert card.schema is not None
     truth, known = read_dataset(faces).samples, read_dataset(five).samples
-    found = fill([lifted(s, card.schema) for s in known], card, silent, None, max_spread=1.0)
+    found = fill([lifted(s, card.schema) for s in known], [Seer(card, silent)], None, max_spread=1.0)
     for true, sample in zip(truth, found, strict=True):
         assert set(sample.filled) == set(range(68))
         apart = np.linalg.norm(sample.points - true.points, axis=1).mean()
         assert apart < 0.12 * max(true.box.width, true.box.height)  # the mean shape on the five points
+
+
+def test_several_models_are_averaged_and_doubted_where_they_disagree(five: Path, card: ModelCard) -> None:
+    def low(images: np.ndarray) -> dict[str, np.ndarray]:
+        return {"landmarks": np.tile(np.float32([0, 0.1]), (len(images), 68))}
+
+    assert card.schema is not None
+    for sample in read_dataset(five).samples:
+        gap = lifted(sample, card.schema)
+        alone = look(gap, [Seer(card, silent)], None)
+        both = look(gap, [Seer(card, silent), Seer(card, low)], None)
+        assert alone is not None
+        assert both is not None
+        assert np.allclose(both.points - alone.points, [0, 0.05], atol=0.02)  # views are turned and grown
+        assert (both.spread > alone.spread + 0.01).all()
 
 
 def test_face_whose_five_points_are_elsewhere_is_doubted() -> None:
@@ -128,9 +143,10 @@ def test_verb_lifts_a_set_of_five_points(
     other = landmark_task(replace(config, schema="points5"), [read_dataset(five)])
     save_checkpoint(other.network(False), other.card, tmp_path / "five.keras")
     capsys.readouterr()
-    arguments[2] = str(tmp_path / "five.keras")
-    assert main([*arguments, str(faces), "--out", str(tmp_path / "no")]) == 2
-    assert "is not for schema ibug68" in capsys.readouterr().err
+    for models in (["five"], ["model", "five"]):
+        named = [word for model in models for word in ("--model", str(tmp_path / f"{model}.keras"))]
+        assert main(["fill", *named, "--data", str(faces), "--out", str(tmp_path / "no")]) == 2
+        assert "five.keras is not for schema ibug68" in capsys.readouterr().err
 
 
 def test_filled_points_survive_the_file_and_are_trained_but_not_measured(tmp_path: Path, faces: Path) -> None:

@@ -123,7 +123,13 @@ def _render_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _fill_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(module="fill_command")
-    parser.add_argument("--model", type=Path, required=True, help=".keras or .tflite trained on what is labelled")
+    parser.add_argument(
+        "--model",
+        type=Path,
+        required=True,
+        action="append",
+        help=".keras or .tflite trained on what is labelled; repeatable: what several see is averaged",
+    )
     parser.add_argument("--data", type=Path, required=True, metavar="FOLDER[:FORMAT]", help="incomplete labels")
     parser.add_argument("--out", type=Path, required=True, help="folder to write, in the native format")
     parser.add_argument("--page", type=Path, metavar="HTML", help="one page on which the filled points can be reviewed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import radians
+from typing import NamedTuple
 
 import numpy as np
 from facewire_edge.card import ModelCard
@@ -35,6 +36,13 @@ PRIOR_FACES = 10  # that are believed to err independently at every point: keeps
 SEED = 11
 
 
+class Seer(NamedTuple):
+    """Hold a landmark model that looks at faces."""
+
+    card: ModelCard
+    run: BatchRunner
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Guess:
     """Hold what is believed of a face's points: places in crop units and how sure they are."""
@@ -47,29 +55,24 @@ class Guess:
 
 
 def fill(
-    samples: Sequence[Sample],
-    card: ModelCard,
-    run: BatchRunner,
-    detector: FaceDetector | None,
-    max_spread: float,
+    samples: Sequence[Sample], seers: Sequence[Seer], detector: FaceDetector | None, max_spread: float
 ) -> list[Sample]:
-    """Fill the points of samples in which the model is confident.
+    """Fill the points of samples in which the models are confident; what they see is averaged.
 
-    A face of which points are labelled is corrected by the model's errors there. Of a face labelled with five points
-    alone, the model's are believed as far as its views agree and the five are no further off than usual.
+    A face of which points are labelled is corrected by the models' errors there. Of a face labelled with five points
+    alone, the models' are believed as far as their views agree and the five are no further off than usual.
 
     Args:
-        samples: with the model's schema, some points or all NaN; see :func:`lifted`.
-        card: of the model.
-        run: the model.
+        samples: with the models' schema, some points or all NaN; see :func:`lifted`.
+        seers: one or several models of one schema; the first lays the crops.
         detector: for faces with fewer than two labelled points and none of the five; None leaves those alone.
-        max_spread: in crop units; a point of which the model is less sure stays unlabelled.
+        max_spread: in crop units; a point of which the models are less sure stays unlabelled.
 
     Returns:
         The samples in their order; filled points are marked and weighted in ``filled``.
 
     """
-    guesses = {i: guess for i, s in enumerate(samples) if (guess := look(s, card, run, detector)) is not None}
+    guesses = {i: guess for i, s in enumerate(samples) if (guess := look(s, seers, detector)) is not None}
     judge = _judge(list(guesses.values()))
     filled = list(samples)
     for i, guess in guesses.items():
@@ -103,8 +106,9 @@ def doubted(guess: Guess, usual: float) -> Guess:
     return replace(guess, spread=np.sqrt(guess.spread**2 + excess))
 
 
-def look(sample: Sample, card: ModelCard, run: BatchRunner, detector: FaceDetector | None) -> Guess | None:
-    """Let the model see a face from several sides; None where the face cannot be found."""
+def look(sample: Sample, seers: Sequence[Seer], detector: FaceDetector | None) -> Guess | None:
+    """Let the models see a face from several sides; None where the face cannot be found."""
+    card, run = seers[0]
     assert card.mean_shape is not None
     crop = _first_crop(sample, card, detector)
     if crop is None:
@@ -113,7 +117,7 @@ def look(sample: Sample, card: ModelCard, run: BatchRunner, detector: FaceDetect
     first = crop.from_units(decode_landmarks(run(crop.warp(image)[None])["landmarks"][0], card))
     best = np.where(labelled_points(sample.points)[:, None], sample.points, first)
     crop = CropTransform.from_landmarks(best, card.mean_shape, card.input.width)
-    seen = _views(image, crop, card, run)
+    seen = np.concatenate([_views(image, best, seer, crop) for seer in seers])
     points, spread = seen.mean(axis=0), np.sqrt(seen.var(axis=0).sum(axis=1))
     known = crop.to_units(sample.points).astype(np.float64)
     return Guess(crop, points, spread, known, _miss(sample, crop, points, card))
@@ -195,20 +199,33 @@ def _first_crop(sample: Sample, card: ModelCard, detector: FaceDetector | None) 
     return None if detector is None else detector_crop(sample, card, detector)
 
 
-def _views(image: NDArray[np.uint8], crop: CropTransform, card: ModelCard, run: BatchRunner) -> NDArray[np.float64]:
-    """Give the points (VIEWS, N, 2) that the model sees in moved, turned and mirrored crops, in units of ``crop``."""
+def _views(
+    image: NDArray[np.uint8], around: NDArray[np.float32], seer: Seer, units: CropTransform
+) -> NDArray[np.float64]:
+    """Give the points (VIEWS, N, 2) that a model sees in moved, turned and mirrored crops, in ``units``.
+
+    Args:
+        image: (H, W, 3) RGB.
+        around: (N, 2) points to lay the crops by, in pixels.
+        seer: the model.
+        units: the crop in whose units the points are given.
+
+    """
+    card = seer.card
     assert card.schema is not None
+    assert card.mean_shape is not None
+    crop = CropTransform.from_landmarks(around, card.mean_shape, card.input.width)
     rng = np.random.default_rng(SEED)
     crops = [_moved(crop, rng) if i else crop for i in range(VIEWS)]
     pictures = [view.warp(image) for view in crops]
     pictures = [picture[:, ::-1] if i % 2 else picture for i, picture in enumerate(pictures)]
-    outputs = run(np.ascontiguousarray(np.stack(pictures)))["landmarks"]
+    outputs = seer.run(np.ascontiguousarray(np.stack(pictures)))["landmarks"]
     found = []
     for i, (view, output) in enumerate(zip(crops, outputs, strict=True)):
         points = decode_landmarks(output, card)
         if i % 2:
             points = flip(pictures[i], points, card.schema.mirror.astype(np.intp))[1]
-        found.append(crop.to_units(view.from_units(points)))
+        found.append(units.to_units(view.from_units(points)))
     return np.stack(found).astype(np.float64)
 
 

@@ -1,4 +1,4 @@
-"""The verb ``fill``: a model and an incomplete set in, the set with its gaps filled where the model is sure out."""
+"""The verb ``fill``: models and an incomplete set in, the set with its gaps filled where they are sure out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from facewire_edge.schema import POINTS5, LandmarkSchema
 from facewire_train.charts import bars
 from facewire_train.datasets import Dataset, read_labels
 from facewire_train.evaluate import open_model
-from facewire_train.fill import fill, lifted
+from facewire_train.fill import Seer, fill, lifted
 from facewire_train.five_points import shipped_detector
 from facewire_train.folders import refuse_used
 from facewire_train.import_command import import_dataset
@@ -35,13 +35,15 @@ TILES = 40
 def run(arguments: argparse.Namespace) -> None:
     """Fill the training split, write the new set, print what was filled, write the page if asked for."""
     refuse_used(arguments.out)
-    card, runner = open_model(arguments.model)
-    dataset = in_schema_of(card, read_labels(arguments.data), arguments.model)
+    seers = [Seer(*open_model(model)) for model in arguments.model]
+    dataset = read_labels(arguments.data)
+    for seer, model in zip(seers, arguments.model, strict=True):
+        dataset = in_schema_of(seer.card, dataset, model)
     chosen = [i for i, s in enumerate(dataset.samples) if s.split == "train" and not s.ignore and not _complete(s)]
     if not chosen:
         raise DataError(f"{arguments.data}: every point of the training split is labelled; nothing to fill")
     log.info("filling %d of %d faces", len(chosen), len(dataset.samples))
-    found = fill([dataset.samples[i] for i in chosen], card, runner, shipped_detector(), arguments.max_spread)
+    found = fill([dataset.samples[i] for i in chosen], seers, shipped_detector(), arguments.max_spread)
     samples = list(dataset.samples)
     for i, sample in zip(chosen, found, strict=True):
         samples[i] = sample
