@@ -24,7 +24,7 @@ help:
 	@echo "make data [NAME=wflw] [YES=1]         a public set into data/NAME, its terms first; without NAME: which there are"
 	@echo "make train convert run                the whole line on rendered faces, no data needed"
 	@echo "make train DATA=FOLDER CONFIG=TOML    train on your own labelled faces (several folders: DATA='A B')"
-	@echo "make convert [RUN=runs/NAME]          int8 model of the newest run, if the parity gate holds (exit 5 if not)"
+	@echo "make convert [RUN=runs/NAME]          int8 model of the newest run, if the parity gate holds"
 	@echo "make evaluate [RUN=...] [BOXES=truth|truth5|detector]   error of the newest run on its test split"
 	@echo "make run [INPUT=usb|rpi|FILE|...]     the edge loop with the newest run's model; default: the packaged clip"
 	@echo "make bench [CLIP=FILE]                the loop beside MediaPipe (in its own .venv-mediapipe); figures in runs/bench.json"
@@ -51,6 +51,7 @@ train: setup
 
 need-run: setup
 	@test -n "$(RUN)" || { echo "no finished run in runs/; start with: make train" >&2; exit 2; }
+	@test -f "$(RUN)/run.json" || { echo "$(RUN) is no finished run: it has no run.json" >&2; exit 2; }
 
 convert: need-run
 	$(BIN)/facewire-convert quantize --checkpoint $(RUN)/model.keras --calibration $(CALIBRATION) \

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from facewire_edge.card import ModelCard, attach_card, read_card
-from facewire_edge.errors import GateError, ModelError, RuntimeMissingError
+from facewire_edge.errors import GateError, ModelError, RuntimeMissingError, UsageError
+from facewire_edge.files import replacing
 
 from facewire_convert.edgetpu import check, table
 
@@ -23,16 +24,18 @@ SUFFIX = "_edgetpu.tflite"  # what the compiler calls its results
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Check the operations, compile the models together, put their cards back.
+    """Check the operations, compile the models together, put their cards back, lay the models beside the results.
 
     Models compiled in one call share the 8 MB of an Edge TPU; compiled apart they evict each other at every frame.
 
     Raises:
+        UsageError: two files have one name.
         ModelError: a file is missing, foreign, or the compiler refuses it.
         GateError: an operation does not map.
         RuntimeMissingError: the compiler is not installed; the message is the command to run elsewhere.
 
     """
+    _refuse_twins(arguments.models)
     models = [read_card(path) for path in arguments.models]
     for path, (_, flatbuffer) in zip(arguments.models, models, strict=True):
         mapping = check(flatbuffer, str(path))
@@ -46,6 +49,14 @@ def run(arguments: argparse.Namespace) -> None:
             f"Where it is, run `facewire-convert compile` again, or: {command}"
         )
     _compile(arguments.models, models, arguments.out)
+
+
+def _refuse_twins(paths: Sequence[Path]) -> None:
+    """Refuse files of one name: their results would be one file."""
+    names = [path.name for path in paths]
+    twins = sorted({name for name in names if names.count(name) > 1})
+    if twins:
+        raise UsageError(f"two models are called {twins[0]}; results are named after them: rename one")
 
 
 def _compile(paths: Sequence[Path], models: Sequence[tuple[ModelCard, bytes]], out: Path) -> None:
@@ -64,3 +75,12 @@ def _compile(paths: Sequence[Path], models: Sequence[tuple[ModelCard, bytes]], o
                 raise ModelError(f"{COMPILER} refuses {path}: {reason[-1] if reason else done.returncode}")
             final = attach_card(compiled.read_bytes(), card, out / compiled.name)
             log.info("%s: %s", out / compiled.name, final.title)
+            _lay_beside(path, out)
+
+
+def _lay_beside(source: Path, out: Path) -> None:
+    """Copy what was compiled to its result: the CPU runs it where the stick is away."""
+    copy = out / source.name
+    if copy.resolve() != source.resolve():
+        with replacing(copy) as temporary:
+            shutil.copyfile(source, temporary)

@@ -29,17 +29,24 @@ def run(arguments: argparse.Namespace) -> None:
         raise UsageError(f"{arguments.checkpoint} is a detector; select is for landmark models")
     dataset = read_dataset(arguments.data)  # what it holds back is the parity gate's
     pool = _look(dataset, checkpoint)
+    against = None if arguments.against is None else _look(read_labels(arguments.against), checkpoint)
     chosen = choose(pool, arguments.count)
     kept = tuple(pool.samples[i] for i in chosen)
     import_dataset(replace(dataset, samples=kept), arguments.out, dataset.terms)
     figures = {"faces": len(pool.samples), "chosen": len(chosen), **how_many(pool, chosen)}
-    if arguments.against is not None:
-        figures["against"] = lacks(pool, _look(read_labels(arguments.against), checkpoint))
+    if against is not None:
+        figures["against"] = lacks(pool, against)
     print(json.dumps(figures, indent=1))
     log.info("chose %d of %d faces into %s", len(chosen), len(pool.samples), arguments.out)
 
 
 def _look(dataset: Dataset, checkpoint: Checkpoint) -> Pool:
+    schema = checkpoint.card.schema
+    if schema is None or schema.names != dataset.schema.names:
+        wanted = schema.name if schema else "none"
+        raise DataError(
+            f"{dataset.path} has schema {dataset.schema.name}, the checkpoint {wanted}; take a set of that schema"
+        )
     usable = [s for s in dataset.samples if s.split == "train" and not s.ignore and can_be_cropped(s, checkpoint.card)]
     if not usable:
         raise DataError(f"{dataset.path} has no training face that can be cropped; label at least two points of each")

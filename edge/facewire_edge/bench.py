@@ -21,7 +21,7 @@ import numpy as np
 
 from facewire_edge.addresses import hide_password
 from facewire_edge.config import EdgeConfig, check
-from facewire_edge.errors import FacewireError
+from facewire_edge.errors import DataError, FacewireError
 from facewire_edge.interpreter import find_runtime
 from facewire_edge.machine import device_name, temperature_c, throttling
 from facewire_edge.pipeline import Stats, loop, open_input, open_tracker
@@ -45,13 +45,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the real loop into a sink that prints to nowhere, and print its costs."""
-    config = check(replace(EdgeConfig(), **{name: getattr(arguments, name) for name in SETTINGS}))
+    config = check(replace(EdgeConfig(), **{name: getattr(arguments, name) for name in (*SETTINGS, "frames")}))
     report = measure(config, arguments.frames)
     print(json.dumps(report, indent=1) if arguments.json else _text(report))
 
 
 def measure(config: EdgeConfig, frames: int) -> dict[str, Any]:
-    """Give median and 95th percentile of each stage in milliseconds, and what the process used."""
+    """Give median and 95th percentile of each stage in milliseconds, and what the process used.
+
+    Raises:
+        DataError: the input ends in the warm-up.
+
+    """
     before_c = temperature_c()
     tracker, origin = open_tracker(config)
     with closing(open_input(config)) as camera, Path("/dev/null").open("w") as nowhere, redirect_stdout(nowhere):
@@ -59,7 +64,10 @@ def measure(config: EdgeConfig, frames: int) -> dict[str, Any]:
         start, cpu = time.perf_counter(), time.process_time()
         stats = loop(camera, tracker, [StdoutSink()], origin, frames)
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
-    count = max(stats.frames, 1)
+    if not stats.frames:
+        raise DataError(
+            f"{hide_password(config.input)} ends within the {WARM_UP} frames of the warm-up; give more frames"
+        )
     after_c, first_message_s = temperature_c(), _first_message_s(config)
     return {
         "device": device_name(),
@@ -70,8 +78,8 @@ def measure(config: EdgeConfig, frames: int) -> dict[str, Any]:
         "input": hide_password(config.input),
         "frames": stats.frames,
         "faces": stats.faces,
-        "frames_per_s": round(count / seconds, 1),
-        "cpu_ms_per_frame": round(1000 * cpu / count, 3),
+        "frames_per_s": round(stats.frames / seconds, 1),
+        "cpu_ms_per_frame": round(1000 * cpu / stats.frames, 3),
         "cpu_percent": round(100 * cpu / seconds, 1),
         "resident_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
         "first_message_s": round(first_message_s, 3),

@@ -16,6 +16,7 @@ MODELS = Path(__file__).parent / "models"
 SHIPPED_SUFFIX = "_int8.tflite"
 
 PREVIEWS = ("plain", "blurred")
+MOST_THREADS = 256  # more than any board has cores; the runtime would make them
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,8 @@ def check(config: EdgeConfig) -> EdgeConfig:
         value = getattr(config, name)
         if value is not None and not 0 <= value <= 1:
             raise UsageError(f"{name} must be between 0 and 1, got {value}")
+    if config.threads > MOST_THREADS:
+        raise UsageError(f"threads must be {MOST_THREADS} or less, got {config.threads}")
     if config.fps is not None and not 0 < config.fps < inf:
         raise UsageError(f"fps must be above 0, got {config.fps}")
     check_device(config.device)

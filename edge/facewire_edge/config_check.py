@@ -13,6 +13,7 @@ from facewire_edge.config import EdgeConfig, check, load_config
 from facewire_edge.delegate import CPU, is_compiled
 from facewire_edge.detectors import has_card, open_detector
 from facewire_edge.errors import ModelError
+from facewire_edge.interpreter import open_model
 from facewire_edge.publish import STREAMS, import_stream
 from facewire_edge.tls import load_tls
 
@@ -37,7 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
     addresses = [parse_sink(spec) for spec in config.sink]
     for address in addresses:
         _check_sink(address, config)
-    models = [_detector_title(config), _title(Path(config.model), "landmarks", config.uncertainty)]
+    models = [_detector_title(config), _title(Path(config.model), "landmarks", config, config.uncertainty)]
     line = f"{hide_password(config.input)} -> {', '.join(map(str, addresses))}; models {', '.join(models)}"
     print(f"{arguments.file}: ok; {line}")
 
@@ -52,22 +53,26 @@ def _check_sink(address: Address, config: EdgeConfig) -> None:
 
 
 def _detector_title(config: EdgeConfig) -> str:
-    """Name the detector; one without a card tells only when it is opened whether it is one.
-
-    What is compiled for the Edge TPU is left alone: a service that runs may hold the stick.
-    """
+    """Name the detector; one without a card tells only when it is opened whether it is one."""
     path = Path(config.detector)
     if has_card(path):
-        return _title(path, "detector")
-    if config.device == CPU or not (path.is_file() and is_compiled(path.read_bytes())):
+        return _title(path, "detector", config)
+    if not (path.is_file() and _is_for_the_stick(path.read_bytes(), config)):
         open_detector(path, config.min_score, config.threads)
     return path.name
 
 
-def _title(path: Path, kind: str, uncertainty: bool = False) -> str:
-    card, _ = read_card(path)
+def _is_for_the_stick(flatbuffer: bytes, config: EdgeConfig) -> bool:
+    """Say whether only the Edge TPU can tell if a model runs, which is left alone: a service may hold it."""
+    return config.device != CPU and is_compiled(flatbuffer)
+
+
+def _title(path: Path, kind: str, config: EdgeConfig, uncertainty: bool = False) -> str:
+    card, flatbuffer = read_card(path)
     if card.kind != kind:
         raise ModelError(f"{path} is a {card.kind} model, expected a {kind} model")
+    if not _is_for_the_stick(flatbuffer, config):
+        open_model(path, kind, config.threads)
     if uncertainty:
         require_uncertainty(card, str(path))
     return card.title

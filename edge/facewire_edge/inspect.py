@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from facewire_edge.card import ModelCard, card_to_json, read_card
-from facewire_edge.interpreter import Model, load_model
+from facewire_edge.delegate import is_compiled
+from facewire_edge.interpreter import Details, details_unrun, load_model
 
 UNKNOWN = "?"
 
@@ -31,23 +32,31 @@ def run(arguments: argparse.Namespace) -> None:
         ModelError: the file is missing, foreign, cut off, or contradicts its card.
 
     """
-    model = load_model(arguments.model)
-    _, flatbuffer = read_card(arguments.model)
-    found = describe(model, flatbuffer)
-    print(json.dumps(found, indent=1) if arguments.json else _text(model.card, found))
+    found = describe(arguments.model)
+    card, _ = read_card(arguments.model)
+    print(json.dumps(found, indent=1) if arguments.json else _text(card, found))
 
 
-def describe(model: Model, flatbuffer: bytes) -> dict[str, Any]:
-    """Give card, operations (name, version, count), inputs and outputs as JSON values."""
-    inputs, outputs, operations = model.details()
+def describe(path: Path) -> dict[str, Any]:
+    """Give card, operations (name, version, count), inputs and outputs of a model file as JSON values."""
+    card, flatbuffer = read_card(path)
+    runtime, (inputs, outputs, operations) = _details(path, flatbuffer)
     counts = Counter(_versioned(flatbuffer) or _unversioned(operations))
     return {
-        "runtime": model.runtime,
-        "card": json.loads(card_to_json(model.card)),
+        "runtime": runtime,
+        "card": json.loads(card_to_json(card)),
         "operations": [{"name": n, "version": v, "count": counts[n, v]} for n, v in sorted(counts, key=str)],
         "inputs": [_tensor(d) for d in inputs],
         "outputs": [_tensor(d) for d in outputs],
     }
+
+
+def _details(path: Path, flatbuffer: bytes) -> tuple[str, Details]:
+    """Give the runtime's description; what is compiled for the Edge TPU is only read: no stick is needed."""
+    if is_compiled(flatbuffer):
+        return details_unrun(path, flatbuffer)
+    model = load_model(path)
+    return model.runtime, model.details()
 
 
 def _unversioned(operations: list[dict[str, Any]]) -> list[tuple[str, int | str]]:

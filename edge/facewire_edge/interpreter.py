@@ -28,6 +28,9 @@ COMPILED_SUFFIX = "_edgetpu"  # that edgetpu_compiler appends to a file's name
 SCALE_TOLERANCE = 1e-4  # relative; a card's scale is rounded by JSON at most to 1e-6
 
 
+Details = tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]  # of inputs, outputs, operations
+
+
 @dataclass(frozen=True, slots=True)
 class _Output:
     index: int
@@ -62,10 +65,9 @@ class Model:
         self._interpreter.invoke()
         return {name: self._dequantised(output) for name, output in self._outputs.items()}
 
-    def details(self) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+    def details(self) -> Details:
         """Give the runtime's own description of inputs, outputs and operations."""
-        runtime = self._interpreter
-        return runtime.get_input_details(), runtime.get_output_details(), runtime._get_ops_details()
+        return _details(self._interpreter)
 
     def _dequantised(self, output: _Output) -> NDArray[np.float32]:
         values: NDArray[np.float32] = self._interpreter.get_tensor(output.index)[0] - output.zero_point
@@ -89,15 +91,20 @@ def load_model(path: Path, kind: str | None = None, threads: int = 1, device: st
         HardwareError: the Edge TPU is not there.
 
     """
+    model, taken = open_model(path, kind, threads, device)
+    log.info("model %s (%s) runs on %s, %s", model.card.title, taken, model.runtime, model.device)
+    return model
+
+
+def open_model(path: Path, kind: str | None = None, threads: int = 1, device: str = CPU) -> tuple[Model, Path]:
+    """Give the model and the file that was taken, and say nothing of it in the log; see :func:`load_model`."""
     card, flatbuffer = read_card(path)
     if kind is not None and card.kind != kind:
         raise ModelError(f"{path} is a {card.kind} model, expected a {kind} model")
     if device == CPU and is_compiled(flatbuffer):
-        return load_model(_source_of(path), kind, threads)
+        return open_model(_source_of(path), kind, threads)
     interpreter, runtime, device = open_interpreter(path, flatbuffer, threads, device)
-    model = Model(interpreter, card, runtime, device)
-    log.info("model %s (%s) runs on %s, %s", card.title, path, runtime, device)
-    return model
+    return Model(interpreter, card, runtime, device), path
 
 
 def open_interpreter(path: Path, flatbuffer: bytes, threads: int, device: str) -> tuple[Any, str, str]:
@@ -123,13 +130,32 @@ def open_interpreter(path: Path, flatbuffer: bytes, threads: int, device: str) -
     return interpreter, runtime, device
 
 
+def details_unrun(path: Path, flatbuffer: bytes) -> tuple[str, Details]:
+    """Give the runtime and its description of a model that it cannot run: one that is compiled for the Edge TPU.
+
+    Raises:
+        ModelError: the runtime cannot read it; :class:`RuntimeMissingError` without a runtime.
+
+    """
+    runtime, interpreter_class = find_runtime()
+    try:
+        return runtime, _details(interpreter_class(model_content=flatbuffer))
+    except (ValueError, RuntimeError) as error:
+        raise ModelError(f"{runtime} cannot read {path}: {' '.join(str(error).split())}") from error
+
+
+def _details(interpreter: Any) -> Details:
+    return interpreter.get_input_details(), interpreter.get_output_details(), interpreter._get_ops_details()
+
+
 def _source_of(path: Path) -> Path:
     """Give the file from which a model was compiled for the Edge TPU."""
     source = path.with_name(path.name.replace(COMPILED_SUFFIX, ""))
     if source == path or not source.is_file():
+        place = "in its place" if source == path else f"beside it as {source.name}"
         raise ModelError(
-            f"{path} is compiled for the Edge TPU and cannot run on the CPU; add --device usb, or take the file that "
-            "edgetpu_compiler was given"
+            f"{path} is compiled for the Edge TPU and cannot run on the CPU; give it a stick (--device usb), or put "
+            f"the file that edgetpu_compiler was given {place}"
         )
     return source
 

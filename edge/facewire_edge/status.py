@@ -75,4 +75,5 @@ class Monitor:
 def _why(link: Link) -> str:
     if link.state in BAD:
         return f": {link.reason}"
-    return f" again, after {link.reconnects} losses; the last: {link.reason}" if link.reconnects else ""
+    came_back = link.state == "running" and link.reconnects
+    return f" again, after {link.reconnects} losses; the last: {link.reason}" if came_back else ""

@@ -105,7 +105,8 @@ class BoardWatch:
             flags = [name for name, is_set in reading.throttled().items() if is_set]
             level = logging.WARNING if self.slowdown > before else logging.INFO
             what = f"the detector runs {self.slowdown} times more rarely" if self.slowdown > 1 else "full rate again"
-            log.log(level, "%s C %s: %s", reading.temperature_c, ", ".join(flags), what)
+            warmth = [] if reading.temperature_c is None else [f"{reading.temperature_c:.1f} C"]
+            log.log(level, "%s: %s", ", ".join(warmth + flags) or "no reading", what)
 
 
 def _read(path: Path) -> str | None:

@@ -39,6 +39,27 @@ def test_compiled_models_carry_their_cards(tmp_path: Path, monkeypatch: pytest.M
         assert given == flatbuffer  # the compiler saw the model without its card
 
 
+def test_what_was_compiled_lies_beside_its_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path, STAND_IN, monkeypatch)
+    assert compiled(tmp_path / "out") == 0
+    for name in ("face_int8.tflite", "landmarks68_int8.tflite"):
+        assert (tmp_path / "out" / name).read_bytes() == (MODELS / name).read_bytes()
+    copy = tmp_path / "out" / "face_int8.tflite"
+    assert main(["compile", str(copy), "--out", str(tmp_path / "out")]) == 0  # into its own folder
+    assert copy.read_bytes() == (MODELS / "face_int8.tflite").read_bytes()
+
+
+def test_models_of_one_name_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    install(tmp_path, STAND_IN, monkeypatch)
+    twin = tmp_path / "face_int8.tflite"
+    twin.write_bytes((MODELS / "landmarks68_int8.tflite").read_bytes())
+    assert main(["compile", str(MODELS / "face_int8.tflite"), str(twin), "--out", str(tmp_path / "out")]) == 2
+    assert "two models are called face_int8.tflite" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_refusal_of_the_compiler_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -97,6 +97,20 @@ def test_verb_writes_a_set_that_calibrates(tmp_path: Path, capsys: pytest.Captur
     assert held_back
     assert not held_back & {s.image.name for s in read_dataset(tmp_path / "all").samples}
     assert main([*select, "--out", str(tmp_path / "out")]) == 2  # there is something already
+    assert main([*select, "--out", str(tmp_path / "no"), "--against", str(tmp_path / "nowhere")]) == 6
+    assert not (tmp_path / "no").exists()
+    capsys.readouterr()
+    write_dataset(tmp_path / "five", 4, seed=5, size_px=80)
+    settings = tmp_path / "five" / "dataset.toml"
+    settings.write_text(settings.read_text().replace('"ibug68"', '"points5"'))
+    rows = [json.loads(line) for line in (tmp_path / "five" / "faces.jsonl").read_text().splitlines()]
+    for face in (face for row in rows for face in row["faces"]):
+        face["points"] = face["points"][:5]
+        face.pop("visibility", None)
+    (tmp_path / "five" / "faces.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert main([*select, "--out", str(tmp_path / "no"), "--against", str(tmp_path / "five")]) == 6
+    assert "has schema points5, the checkpoint ibug68" in capsys.readouterr().err
+    assert not (tmp_path / "no").exists()
 
 
 def test_choice_holds_every_kind_and_the_ends_of_the_ranges(tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 from facewire_edge.__main__ import main
+from facewire_edge.card import attach_card, read_card
 from facewire_edge.config import EdgeConfig
+from facewire_edge.delegate import COMPILED
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -32,6 +34,7 @@ def test_example_configuration_is_good(capsys: pytest.CaptureFixture[str]) -> No
         ("sink = ['ws://:8080']\n[stream]\ntls_certificate = '/a'\ntls_key = '/b'", 2, "cannot use tls_certificate"),
         ("sink = ['mqtt://me:secret@h:0']", 2, "unknown sink 'mqtt://h:0'"),
         ("model = '/nowhere.tflite'", 4, "cannot read model /nowhere.tflite"),
+        ("threads = 100000000000", 2, "threads must be 256 or less"),
         ("input = 'http://cam/video'", 2, "unknown input"),
         ("input = 'usb:x'", 2, "malformed input"),
         ("input = 'usb0'\nwait_camera = true", 6, "no file, folder or camera 'usb0'"),
@@ -63,6 +66,20 @@ def test_models_in_each_others_place_are_told_apart(tmp_path: Path, capsys: pyte
     shutil.copy(EdgeConfig().detector, tmp_path / "m.tflite")
     assert checked(tmp_path, f"model = '{tmp_path}/m.tflite'") == 4
     assert "is a detector model, expected a landmarks model" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("damage", ["cut", "compiled"])
+def test_model_that_cannot_run_is_refused_before_a_service_is_stopped_for_it(
+    damage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card, flatbuffer = read_card(Path(EdgeConfig().model))
+    damaged = flatbuffer[: len(flatbuffer) // 2] if damage == "cut" else flatbuffer + COMPILED
+    attach_card(damaged, card, tmp_path / "m_edgetpu.tflite")
+    assert checked(tmp_path, f"model = '{tmp_path}/m_edgetpu.tflite'") == 4
+    assert "cannot run" in capsys.readouterr().err
+    if damage == "compiled":
+        shutil.copy(EdgeConfig().model, tmp_path / "m.tflite")
+        assert checked(tmp_path, f"model = '{tmp_path}/m_edgetpu.tflite'") == 0
 
 
 KEYS = st.sampled_from([*EdgeConfig.__dataclass_fields__, "stream.max_clients", "stream.token_file", "colour"])

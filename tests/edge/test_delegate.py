@@ -1,5 +1,6 @@
 """The Edge TPU's delegate: the runtime's own loader, with a library that stands where libedgetpu stands."""
 
+import json
 import shutil
 import subprocess
 from dataclasses import replace
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from facewire_edge import delegate
 from facewire_edge.__main__ import main
-from facewire_edge.card import attach_card
+from facewire_edge.card import attach_card, read_card
 from facewire_edge.config import EdgeConfig, check
 from facewire_edge.errors import HardwareError, ModelError, UsageError
 from facewire_edge.interpreter import load_model
@@ -97,6 +98,17 @@ def test_compiled_model_is_replaced_by_its_source_on_the_cpu(compiled: Path, tin
         load_model(compiled)
     shutil.copy(tiny.path, compiled.with_name("tiny.tflite"))
     assert load_model(compiled).device == "cpu"
+
+
+def test_compiled_model_is_inspected_as_itself_without_a_stick(
+    compiled: Path, tiny: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copy(tiny.path, compiled.with_name("tiny.tflite"))
+    assert main(["inspect", str(compiled), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["card"]["sha256"] == read_card(compiled)[0].sha256 != read_card(tiny.path)[0].sha256
+    assert found["operations"]
+    assert found["inputs"][0]["type"] == "uint8"
 
 
 def test_missing_library_takes_the_cpu_with_one_line_and_is_told(

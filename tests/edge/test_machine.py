@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import pytest
 from facewire_edge.machine import THROTTLED, device_name, temperature_c, throttling
 
 
@@ -26,13 +27,15 @@ def test_machine_without_sensors_says_so(tmp_path: Path) -> None:
     assert throttling(tmp_path) is None
 
 
-def test_throttling_is_told_in_words(tmp_path: Path) -> None:
-    put(tmp_path, THROTTLED, "50005\n")
+@pytest.mark.parametrize("soc", ["soc", "soc@107c000000"])
+def test_throttling_is_told_in_words(tmp_path: Path, soc: str) -> None:
+    told = THROTTLED.replace("soc*", soc)
+    put(tmp_path, told, "50005\n")
     assert throttling(tmp_path) == [
         "under-voltage now",
         "throttled now",
         "under-voltage since start",
         "throttled since start",
     ]
-    put(tmp_path, THROTTLED, "0")
+    put(tmp_path, told, "0")
     assert throttling(tmp_path) == []

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from facewire_edge import interpreter
@@ -68,3 +69,17 @@ def test_inspect_doctor_and_bench_speak(capsys: pytest.CaptureFixture[str]) -> N
     assert main(["doctor", "--model", "missing.tflite"]) == 4
     assert main(["bench", "--frames", "5"]) == 0
     assert {"capture", "detect", "crop", "landmarks", "publish"} <= set(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("frames", "pictures", "code", "words"), [("0", 3, 2, "frames must be 1"), ("5", 3, 6, "ends within")]
+)
+def test_bench_without_a_frame_has_no_figures(
+    frames: str, pictures: int, code: int, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(pictures):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), np.zeros((48, 64, 3), np.uint8))
+    assert main(["bench", "--frames", frames, "--input", str(tmp_path)]) == code
+    captured = capsys.readouterr()
+    assert words in captured.err
+    assert captured.out == ""

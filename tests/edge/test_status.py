@@ -53,6 +53,16 @@ def test_each_change_is_published_and_logged_once(
     assert [r.levelname for r in caplog.records] == ["INFO", "INFO", "WARNING", "INFO", "INFO"]
 
 
+def test_end_after_a_loss_is_only_an_end(monitor: Monitor, manager: Manager) -> None:
+    for link in (Link("running"), AWAY, Link("running", "the plug is out", 1, 4)):
+        monitor.turn(link)
+    monitor.stopping()
+    assert [t for t in manager.told if t.startswith("STATUS=")][-2:] == [
+        "STATUS=running again, after 1 losses; the last: the plug is out",
+        "STATUS=stopping",
+    ]
+
+
 def test_loss_too_short_to_be_seen_is_counted_and_published(monitor: Monitor, published: list[dict[str, Any]]) -> None:
     monitor.turn(Link("running"))
     monitor.turn(Link("running", "the stream ended", 1))
