@@ -17,11 +17,13 @@ import errno
 import logging
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 BROKEN_PIPE_EXIT = 0
 INTERRUPTED_EXIT = 130  # as shells have it, of a command that was to finish something
+AGAIN_S = 0.1  # until a lost interrupt comes again
 
 
 class FacewireError(Exception):
@@ -80,10 +82,12 @@ def run_command(main: Callable[[], None], prog: str, interrupted: int = INTERRUP
     A closed pipe downstream (``facewire-edge run | head``) is an end, no error. SIGTERM is an interrupt like Ctrl-C:
     context managers close what is open, and the exit code is ``interrupted``. Use it in the main thread.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGALRM):
+        signal.signal(number, _interrupt)
     try:
-        main()
-        sys.stdout.flush()
+        with _interrupts_kept():
+            main()
+            sys.stdout.flush()
     except FacewireError as error:
         logging.getLogger(prog).debug("traceback", exc_info=True)
         print(f"{prog}: {error}", file=sys.stderr)
@@ -103,3 +107,22 @@ def run_command(main: Callable[[], None], prog: str, interrupted: int = INTERRUP
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+@contextmanager
+def _interrupts_kept() -> Iterator[None]:
+    """Let an interrupt come again that fell into a finaliser or a callback of Python's, where errors are lost."""
+    before = sys.unraisablehook
+
+    def hook(lost: "sys.UnraisableHookArgs") -> None:
+        if isinstance(lost.exc_value, KeyboardInterrupt):
+            signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
+        else:
+            before(lost)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        sys.unraisablehook = before

@@ -1,11 +1,13 @@
 import errno
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 
 import pytest
 from facewire_edge import errors
-from facewire_edge.errors import FacewireError, run_command
+from facewire_edge.errors import INTERRUPTED_EXIT, FacewireError, run_command
 
 CODES = {
     errors.FacewireError: 1,
@@ -95,3 +97,19 @@ def test_full_disk_behind_stdout_is_one_line_and_exit_code_seven() -> None:
     assert done.stderr.splitlines() == [
         "p: cannot write: [Errno 28] No space left on device; free the disk or choose another folder"
     ]
+
+
+def test_interrupt_that_falls_into_a_finaliser_comes_again() -> None:
+    class Fragile:
+        def __del__(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    def busy() -> None:
+        Fragile()
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    before = sys.unraisablehook
+    assert run_command(busy, "test") == INTERRUPTED_EXIT
+    assert sys.unraisablehook is before
