@@ -1,22 +1,31 @@
 #!/bin/sh
 # On the board, as root: install a release that deploy.sh has staged, and go back if it is not healthy.
 #
-# /opt/facewire/releases/ID        one release: environment, models, configuration, unit
+# /opt/facewire/releases/ID        one release: environment, models, configuration, unit; `before` leads to the one it replaced
 # /opt/facewire/current            the one that runs; .venv and models beside it lead into it
 # /etc/facewire/facewire.toml      leads into it too
+# *.before-deploy                  what was set up by hand in these places, and the unit
+#
+# FACEWIRE_PREFIX: a folder in place of /, for tests.
 set -eu
 umask 022
 
 stage=${1:?"usage: install.sh STAGE"}
-root=/opt/facewire
+prefix=${FACEWIRE_PREFIX:-}
+root=$prefix/opt/facewire
+config=$prefix/etc/facewire/facewire.toml
+unit=$prefix/etc/systemd/system/facewire.service
+python=$prefix/usr/bin/python3 # the system's: apt's picamera2 is of it
 patience_s=30
 steady_s=5 # so long must the service stay up without a restart
 id=$(cat "$stage/release")
 release=$root/releases/$id
 before=$(readlink "$root/current" || true)
-[ "$before" != "$release" ] || before= # it was left half-way, or does not run
+# The same release again, as it turned unhealthy or was left half-way: what it replaced is still there.
+[ "$before" != "$release" ] || before=$(readlink "$release/before" || true)
+[ -d "$before" ] || before=
 
-say() { echo "install: $*" >&2; }
+say() { echo "install: $*" >&2 || true; } # whoever reads it may be gone
 
 add_user() {
     id facewire >/dev/null 2>&1 || useradd --system --no-create-home --shell /usr/sbin/nologin facewire
@@ -25,52 +34,74 @@ add_user() {
 
 # A release of the same wheel and extras shares its environment: a new model or configuration takes seconds.
 make_environment() {
-    name=$({ /usr/bin/python3 -V; cat "$stage"/*.whl "$stage/extras"; } | sha256sum | cut -c 1-12)
+    name=$({ "$python" -V; cat "$stage"/*.whl "$stage/extras"; } | sha256sum | cut -c 1-12)
     environment=$root/environments/$name
     if [ ! -e "$environment/complete" ]; then
         say "new environment $name; the first one takes minutes"
         rm -rf "$environment"
-        /usr/bin/python3 -m venv --system-site-packages "$environment" # the system's Python: apt's picamera2 is of it
+        "$python" -m venv --system-site-packages "$environment"
         "$environment/bin/pip" install --quiet --disable-pip-version-check "$(ls "$stage"/*.whl)[$(cat "$stage/extras")]"
         touch "$environment/complete"
     fi
 }
 
+# Beside its place: the same release may be the one that runs.
 fill_release() {
-    rm -rf "$release"
-    mkdir -p "$release"
-    cp -r "$stage/models" "$stage/facewire.toml" "$stage/facewire.service" "$stage/release" "$release/"
-    ln -s "$environment" "$release/.venv"
-    chmod -R go+rX "$release"
+    rm -rf "$release.new"
+    mkdir -p "$release.new"
+    cp -r "$stage/models" "$stage/facewire.toml" "$stage/facewire.service" "$stage/release" "$release.new/"
+    ln -s "$environment" "$release.new/.venv"
+    [ -z "$before" ] || ln -s "$before" "$release.new/before"
+    chmod -R go+rX "$release.new"
 }
 
 # Before anything is stopped: a configuration or a model that cannot be meant ends here.
 check_release() {
-    sed "s#$root/models/#$release/models/#g" "$release/facewire.toml" > "$stage/checked.toml"
-    if ! "$release/.venv/bin/facewire-edge" config check "$stage/checked.toml"; then
-        say "release $id refused; ${before:-nothing} stays"
-        rm -rf "$release"
+    sed "s#$root/models/#$release.new/models/#g" "$release.new/facewire.toml" > "$stage/checked.toml"
+    if ! "$release.new/.venv/bin/facewire-edge" config check "$stage/checked.toml"; then
+        say "release $id refused; what runs stays"
+        rm -rf "$release.new"
         exit 1
     fi
 }
 
-link_paths() {
-    mkdir -p /etc/facewire
-    if [ -f /etc/facewire/facewire.toml ] && [ ! -L /etc/facewire/facewire.toml ]; then
-        mv /etc/facewire/facewire.toml /etc/facewire/facewire.toml.before-deploy
-    fi
-    ln -sfn "$root/current/facewire.toml" /etc/facewire/facewire.toml
-    ln -sfn current/.venv "$root/.venv"
-    ln -sfn current/models "$root/models"
+take_release() {
+    rm -rf "$release.old"
+    [ ! -e "$release" ] || mv -T "$release" "$release.old"
+    mv -T "$release.new" "$release"
+    rm -rf "$release.old"
 }
 
-switch_to() {
-    ln -sfn "$1" "$root/current.new"
-    mv -T "$root/current.new" "$root/current"
-    cp "$root/current/facewire.service" /etc/systemd/system/facewire.service
+set_aside() { mv -T --backup=numbered "$1" "$1.before-deploy"; }
+
+put_back() {
+    rm -f "$1"
+    [ ! -e "$1.before-deploy" ] || mv -T "$1.before-deploy" "$1"
+}
+
+# What is there and is no such link was set up by hand.
+link() {
+    [ ! -e "$2" ] || [ "$(readlink "$2")" = "$1" ] || set_aside "$2"
+    ln -sfnT "$1" "$2"
+}
+
+start() {
     systemctl daemon-reload
     systemctl enable --quiet facewire
     systemctl restart facewire || true # is_healthy says how it went
+}
+
+switch_to() {
+    # Without a release, the unit too was set up by hand.
+    [ -L "$root/current" ] || [ ! -e "$unit" ] || set_aside "$unit"
+    ln -sfnT "$1" "$root/current.new"
+    mv -T "$root/current.new" "$root/current"
+    mkdir -p "${config%/*}"
+    link "$root/current/facewire.toml" "$config"
+    link current/.venv "$root/.venv"
+    link current/models "$root/models"
+    cp "$root/current/facewire.service" "$unit"
+    start
 }
 
 restarts() { systemctl show facewire --property=NRestarts --property=MainPID | sort | tr '\n' ' '; }
@@ -87,16 +118,24 @@ is_healthy() {
     return 1
 }
 
+# To what was set up by hand, if there was anything.
+switch_off() {
+    systemctl disable --quiet --now facewire || true
+    rm -f "$root/current"
+    for path in "$unit" "$config" "$root/.venv" "$root/models"; do put_back "$path"; done
+    if [ ! -e "$unit" ]; then
+        systemctl daemon-reload
+        say "there is no release before it; the service is off"
+        exit 1
+    fi
+    before="what was set up by hand"
+    start
+}
+
 go_back() {
     say "release $id is not healthy after $patience_s s; its log: journalctl -u facewire"
-    if [ -n "$before" ] && [ -d "$before" ]; then
-        switch_to "$before"
-        if is_healthy; then say "$before runs again"; else say "$before is not healthy either"; fi
-    else
-        systemctl disable --quiet --now facewire || true
-        rm -f "$root/current"
-        say "there is no release before it; the service is off"
-    fi
+    if [ -n "$before" ]; then switch_to "$before"; else switch_off; fi
+    if is_healthy; then say "$before runs again"; else say "$before is not healthy either"; fi
     exit 1
 }
 
@@ -115,7 +154,9 @@ add_user
 make_environment
 fill_release
 check_release
-link_paths
+# Until here nothing has changed. From here on a lost connection or Ctrl-C must not stop it before it could go back.
+trap '' HUP INT PIPE TERM
+take_release
 switch_to "$release"
 is_healthy || go_back
 clean_up
