@@ -33,7 +33,7 @@ help:
 	@echo "make test-arm64                       edge tests and the clip on emulated Bookworm and Trixie; as root"
 	@echo "make bench-arm [JSON=1]               instructions a frame of the loop on an emulated Pi 4 and Pi 5; as root"
 	@echo "make lint                             ruff, mypy, import contracts"
-	@echo "make clean                            remove caches and environments; runs/ and .arm64/ stay"
+	@echo "make clean                            remove caches, environments and build/; runs/ and .arm64/ stay"
 
 .venv/stamp: pyproject.toml
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'facewire needs Python 3.11 or newer: make PYTHON=python3.11 ...')"
@@ -88,5 +88,5 @@ lint: setup
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf .venv .venv-mediapipe .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info edge/*.egg-info
+	rm -rf build .venv .venv-mediapipe .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info edge/*.egg-info
 	find edge train convert tests -name __pycache__ -type d -prune -exec rm -rf {} +

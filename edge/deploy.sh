@@ -11,24 +11,38 @@ shift 2
 python=${PYTHON:-python3}
 ssh=${SSH:-ssh}
 here=$(cd "$(dirname "$0")" && pwd)
-stage=$(mktemp -d)
-trap 'rm -rf "$stage"' EXIT
+work=$(mktemp -d)
+stage=$work/stage source=$work/source
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM # dash would leave out the line above
 
 say() { echo "deploy: $*" >&2; }
 fail() { say "$*"; exit 2; }
 
+# Of a copy: what earlier builds left in build/ would go into the wheel, and so would the modes of the checkout.
+build_wheel() {
+    mkdir "$source"
+    (cd "$here/.." && cp -R pyproject.toml README.md LICENSE edge train convert "$source/")
+    chmod -R u=rwX,go=rX "$source"
+    # A fixed date: the same sources give the same wheel.
+    SOURCE_DATE_EPOCH=315532800 "$python" -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$stage" "$source"
+}
+
 # Everything that makes a release lies in one folder; its name is the hash of what lies in it.
 stage_release() {
-    # A fixed date: the same sources give the same wheel.
-    SOURCE_DATE_EPOCH=315532800 "$python" -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$stage" "$here/.."
+    mkdir -m 700 "$stage" # its mode goes to the board, and the configuration may hold a password
     mkdir "$stage/models"
-    for model in "$@"; do cp "$model" "$stage/models/" || fail "no model $model; run: make train convert"; done
+    for model in "$@"; do
+        [ ! -e "$stage/models/$(basename "$model")" ] || fail "two models are named $(basename "$model"); rename one of them"
+        cp "$model" "$stage/models/" || fail "no model $model; run: make train convert"
+    done
     cp "$config" "$stage/facewire.toml" || fail "no configuration $config; begin with edge/facewire.toml"
     cp "$here/facewire.service" "$here/install.sh" "$stage/"
     printf '%s\n' "${EXTRAS:-edge,stream}" > "$stage/extras"
+    build_wheel
 }
 
-hash_of() { (cd "$1" && find . -type f | LC_ALL=C sort | xargs sha256sum | sha256sum | cut -c 1-12); }
+hash_of() { (cd "$1" && find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c 1-12); }
 
 stage_release "$@"
 release=$(hash_of "$stage")

@@ -2,12 +2,15 @@
 
 import os
 import re
+import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-EDGE = Path(__file__).parents[2] / "edge"
+ROOT = Path(__file__).parents[2]
+EDGE = ROOT / "edge"
 
 # What the scripts call, on the board: the service is what its four files say at its last start.
 COMMANDS = {
@@ -39,6 +42,8 @@ COMMANDS = {
     "facewire-edge": """
         [ ! -e "$FACEWIRE_PREFIX/refuse" ] || exit 2
         for model in $(sed -n 's/^model = "\\(.*\\)"/\\1/p' "$3"); do [ -f "$model" ] || exit 2; done""",
+    # ssh HOST COMMAND
+    "ssh": 'shift; exec sh -c "$(printf %s "$*" | sed "s#/opt/facewire#$FACEWIRE_PREFIX&#")"',
 }
 
 
@@ -214,3 +219,95 @@ def test_unhealthy_first_release_on_an_empty_board_is_switched_off(board: Board)
     assert not (board.root / "runs").exists()
     assert not (board.root / "enabled").exists()
     assert not text_of(board.root / "etc")
+
+
+class Checkout:
+    """A few sources, with the real scripts; its wheel is what setuptools would take, as text."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for name in ("pyproject.toml", "README.md", "LICENSE"):
+            shutil.copy(ROOT / name, root)
+        for name in ("edge", "train", "convert"):
+            (root / name / f"facewire_{name}").mkdir(parents=True)
+            (root / name / f"facewire_{name}/__init__.py").write_text(f"{name} = 1\n")
+        for name in ("deploy.sh", "install.sh", "facewire.service"):
+            shutil.copy(EDGE / name, root / "edge")
+        (root / "facewire.toml").touch()
+        write_command(  # -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir FOLDER SOURCE
+            root / "python",
+            'mkdir -p "$9/build/lib" && cp -r "$9/edge" "$9/train" "$9/convert" "$9/build/lib/" && cd "$9/build/lib" &&'
+            " find . -name '*.py' -printf '# %p %m\\n' -exec cat {} + | sort > \"$8/facewire-1-py3-none-any.whl\"",
+        )
+
+    def deploy(self, *models: Path, environment: Mapping[str, str] = os.environ) -> subprocess.CompletedProcess[str]:
+        command = ["sh", "edge/deploy.sh", "pi@board", "facewire.toml", *map(str, models)]
+        environment = {"SSH": "false", **environment, "PYTHON": str(self.root / "python")}
+        return subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True)
+
+    def release(self, *models: Path) -> str:
+        """Give the release's name; the board does not answer."""
+        said = re.search(r"release (\w{12}) to pi@board", self.deploy(*models).stderr)
+        assert said is not None
+        return said[1]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    (tmp_path / "checkout").mkdir()
+    return Checkout(tmp_path / "checkout")
+
+
+def test_deploy_runs_on_the_board_and_the_same_again_changes_nothing(board: Board, checkout: Checkout) -> None:
+    model = checkout.root / "m.tflite"
+    model.write_text("model x\n")
+    (checkout.root / "facewire.toml").write_text(board.config("x"))
+    environment = board.environment | {"SSH": str(board.root / "ssh")}
+    first, again = (checkout.deploy(model, environment=environment) for _ in range(2))
+    assert first.returncode == 0, first.stderr
+    assert "model x\n" + board.config("x") in board.runs
+    assert "edge = 1\n" in board.runs
+    assert again.returncode == 0
+    assert "nothing to do" in again.stderr
+
+
+def test_wheel_has_nothing_of_earlier_builds(checkout: Checkout) -> None:
+    release = checkout.release()
+    deleted = checkout.root / "build/lib/edge/facewire_edge/deleted.py"
+    deleted.parent.mkdir(parents=True)
+    deleted.touch()
+    assert checkout.release() == release
+
+
+def test_modes_of_the_checkout_do_not_make_another_release(checkout: Checkout) -> None:
+    release = checkout.release()
+    for path in checkout.root.rglob("*.py"):
+        path.chmod(0o600)
+    assert checkout.release() == release
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make here")
+def test_make_clean_removes_the_build(checkout: Checkout) -> None:
+    shutil.copy(ROOT / "Makefile", checkout.root)
+    (checkout.root / "tests").mkdir()
+    (checkout.root / "build/lib").mkdir(parents=True)
+    subprocess.run(["make", "clean"], cwd=checkout.root, check=True, capture_output=True)
+    assert not (checkout.root / "build").exists()
+
+
+def test_model_whose_name_has_a_space_makes_another_release(checkout: Checkout) -> None:
+    model = checkout.root / "my model.tflite"
+    model.write_text("1")
+    release = checkout.release(model)
+    model.write_text("2")
+    assert checkout.release(model) != release
+
+
+def test_two_models_of_one_name_are_refused(checkout: Checkout) -> None:
+    models = [checkout.root / folder / "m.tflite" for folder in ("a", "b")]
+    for model in models:
+        model.parent.mkdir()
+        model.touch()
+    done = checkout.deploy(*models)
+    assert done.returncode == 2
+    assert done.stderr == "deploy: two models are named m.tflite; rename one of them\n"
