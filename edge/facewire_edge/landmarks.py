@@ -8,9 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewire_edge.card import ModelCard
-from facewire_edge.geometry import CropTransform, ShapeFit
+from facewire_edge.facebox import box_of_points5
+from facewire_edge.geometry import Box, CropTransform, ShapeFit
 from facewire_edge.interpreter import Model
 from facewire_edge.types import Image, Look, Points
+
+SPANS_IOU = 0.5  # of the mean shape's tight box and the face's, from which on landmarks span the face
 
 
 class LandmarkModel:
@@ -30,6 +33,7 @@ class LandmarkModel:
         self._model = model
         self._fit = ShapeFit(self.mean_shape, card.input.width)
         self._fit5 = ShapeFit(self.mean_points5, card.input.width)
+        self._spans = Box.around(self.mean_shape).iou(box_of_points5(self.mean_points5)) >= SPANS_IOU
 
     def crop_of_points5(self, points5: Points) -> CropTransform:
         """Give the canonical crop of five detected points (5, 2) in frame pixels."""
@@ -38,6 +42,15 @@ class LandmarkModel:
     def crop_of_landmarks(self, points: Points) -> CropTransform:
         """Give the canonical crop of the last frame's landmarks (N, 2) in frame pixels."""
         return self._fit(points)
+
+    def box_of(self, points: Points) -> Box:
+        """Give the box by which a face is told from others: that of landmarks (N, 2) which span it, else the face's.
+
+        The lids alone make a thin box, which overlaps neither the detector's nor its own in the next frame.
+        """
+        if self._spans:
+            return Box.around(points)
+        return box_of_points5(self._fit(points).from_units(self.mean_points5))
 
     def __call__(self, image: Image, crop: CropTransform) -> Look:
         """Give the landmarks in frame pixels, the presence, and the uncertainty of a model that tells it."""

@@ -231,7 +231,7 @@ def _step(
     message = encode(result, origin, now, unix_offset)
     _publish(sinks, message)
     for viewer in viewers:
-        viewer.look(frame.image, message)
+        viewer.look(frame.image, [face.whole or face.box for face in faces])
     stats.frames += 1
     stats.faces += len(faces)
     return {**ms, "publish": (time.perf_counter_ns() - found) / 1e6}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from facewire_edge.errors import OutputError
+from facewire_edge.geometry import Box
 from facewire_edge.types import Image
 
 WIDTH = 480  # pixels, at most
@@ -18,14 +19,14 @@ MOSAIC = 3
 HEAD = 0.45  # of the landmarks' box, added on each side: forehead, ears and chin lie outside of it
 
 
-def preview(image: Image, message: dict[str, Any], blurred: bool) -> bytes:
-    """Give a frame (H, W, 3) RGB as a small JPEG; ``blurred`` hides faces, found or not."""
+def preview(image: Image, boxes: Sequence[Box], blurred: bool) -> bytes:
+    """Give a frame (H, W, 3) RGB as a small JPEG; ``blurred`` hides faces, found (``boxes``, frame pixels) or not."""
     import cv2
 
     small = _resized(image, COARSE_WIDTH if blurred else WIDTH)
     if blurred:
-        for face in message["faces"]:
-            _hide(small, face["box"])
+        for box in boxes:
+            _hide(small, box.scaled(small.shape[1] / image.shape[1]))
         small = _enlarged(small, min(WIDTH, image.shape[1]))
     bgr = cv2.cvtColor(small, cv2.COLOR_RGB2BGR)
     good, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
@@ -52,14 +53,14 @@ def _enlarged(image: Image, width: int) -> Image:
     return large
 
 
-def _hide(picture: Image, box: list[float]) -> None:
-    """Lay a mosaic over a face; ``box`` is in units of the picture and may lie outside of it."""
+def _hide(picture: Image, box: Box) -> None:
+    """Lay a mosaic over a face; ``box`` is in pixels of the picture and may lie outside of it."""
     import cv2
 
     height, width = picture.shape[:2]
-    grow_x, grow_y = HEAD * (box[2] - box[0]), HEAD * (box[3] - box[1])
-    x0, x1 = np.clip([np.floor((box[0] - grow_x) * width), np.ceil((box[2] + grow_x) * width)], 0, width).astype(int)
-    y0, y1 = np.clip([np.floor((box[1] - grow_y) * height), np.ceil((box[3] + grow_y) * height)], 0, height).astype(int)
+    grow_x, grow_y = HEAD * box.width, HEAD * box.height
+    x0, x1 = np.clip([np.floor(box.x0 - grow_x), np.ceil(box.x1 + grow_x)], 0, width).astype(int)
+    y0, y1 = np.clip([np.floor(box.y0 - grow_y), np.ceil(box.y1 + grow_y)], 0, height).astype(int)
     if x0 < x1 and y0 < y1:
         tiles = cv2.resize(picture[y0:y1, x0:x1], (MOSAIC, MOSAIC), interpolation=cv2.INTER_AREA)
         picture[y0:y1, x0:x1] = cv2.resize(tiles, (x1 - x0, y1 - y0), interpolation=cv2.INTER_NEAREST)

@@ -13,6 +13,7 @@ from facewire_edge.addresses import Address, parse_sink
 from facewire_edge.config import EdgeConfig
 from facewire_edge.datagrams import Datagrams
 from facewire_edge.errors import OutputError, UsageError
+from facewire_edge.geometry import Box
 from facewire_edge.jsonl import JsonlSink
 from facewire_edge.message import to_datagrams, to_line
 from facewire_edge.types import Image
@@ -47,8 +48,8 @@ class Counted(Protocol):
 class Viewer(Protocol):
     """Look at the picture too, for a preview."""
 
-    def look(self, image: Image, message: dict[str, Any]) -> None:
-        """Take the frame that the message is of; at once, and without changing it."""
+    def look(self, image: Image, boxes: Sequence[Box]) -> None:
+        """Take a frame and the boxes of its faces, in its pixels; at once, and without changing it."""
 
 
 def open_sink(spec: str, config: EdgeConfig | None = None, live: bool = False) -> Sink:

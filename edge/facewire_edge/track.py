@@ -62,6 +62,9 @@ class LandmarkFinder(Protocol):
     def crop_of_landmarks(self, points: Points) -> CropTransform:
         """Give the crop of the last frame's landmarks."""
 
+    def box_of(self, points: Points) -> Box:
+        """Give the box by which a face is told from others."""
+
     def __call__(self, image: Image, crop: CropTransform) -> Look:
         """Give the landmarks and what else the model says of the crop."""
 
@@ -89,7 +92,7 @@ def presence_needed(detection: Detection, min_presence: float) -> tuple[float, f
 class _Track:
     id: int
     look: Look  # as the network says: the next crop must not lag behind the face
-    box: Box  # of its points
+    box: Box  # of the face; see LandmarkModel.box_of
     motion: Motion  # stands still while another face is near: it then tells whose landmarks went astray
     score: float
     detection: Detection | None
@@ -205,7 +208,7 @@ class Tracker:
         for track in list(self._tracks):
             before = Motion.of(track.box, self._time_ns)
             track.look = self._landmarks(image, self._landmarks.crop_of_landmarks(track.look.points))
-            track.box, track.state, track.detection = Box.around(track.look.points), "tracked", None
+            track.box, track.state, track.detection = self._landmarks.box_of(track.look.points), "tracked", None
             if track.look.presence < self._settings.min_presence * FOLLOWED:
                 self._lose(track)
             elif before.distance_from_last(track.box) > JUMP:
@@ -256,7 +259,7 @@ class Tracker:
             return False
         # Once more from what was found: a first crop is only as good as five coarse points.
         look = self._landmarks(image, self._landmarks.crop_of_landmarks(look.points))
-        box = Box.around(look.points)
+        box = self._landmarks.box_of(look.points)
         if look.presence < needed_then or any(box.iou(t.box) > SAME_IOU for t in self._tracks):
             return False
         smoother = OneEuro() if self._settings.smooth else None
@@ -313,5 +316,15 @@ class Tracker:
         blink = openness is not None and track.blink(openness)
         told = look.uncertainty if self._settings.uncertainty else None
         return Face(
-            track.id, track.state, track.score, look.presence, points, track.detection, pose, openness, blink, told
+            track.id,
+            track.state,
+            track.score,
+            look.presence,
+            points,
+            track.detection,
+            pose,
+            openness,
+            blink,
+            told,
+            track.box,
         )

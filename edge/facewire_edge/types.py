@@ -72,6 +72,7 @@ class Face:
     openness: Openness | None = None  # where blink is asked for
     blink: bool = False  # both eyes are closed
     uncertainty: NDArray[np.float32] | None = None  # (N,) distance from the truth to expect, where it is asked for
+    whole: Box | None = None  # of the face, where landmarks may be of a part of it
 
     @property
     def box(self) -> Box:

@@ -8,7 +8,7 @@ import socket
 import ssl
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from threading import Event, Thread
 from typing import Any
@@ -19,6 +19,7 @@ from facewire_edge.access import Access, load_access
 from facewire_edge.addresses import Address
 from facewire_edge.config import EdgeConfig
 from facewire_edge.errors import OutputError
+from facewire_edge.geometry import Box
 from facewire_edge.health import Health
 from facewire_edge.hub import Hub
 from facewire_edge.listener import BACKLOG, Listener
@@ -88,10 +89,10 @@ class WebSink:
             self._woken.set()
             self._call(self._spread)
 
-    def look(self, image: Image, message: dict[str, Any]) -> None:
+    def look(self, image: Image, boxes: Sequence[Box]) -> None:
         """Lay the newest picture out for the preview, if somebody waits for it."""
         if self._feed is not None and self._feed.is_wanted:
-            self._call(self._feed.put, image, message)
+            self._call(self._feed.put, image, boxes)
 
     def close(self) -> None:
         """End the server.
@@ -158,15 +159,15 @@ class PreviewFeed:
             self._wanted = asyncio.get_running_loop().create_future()
         return await asyncio.shield(self._wanted)
 
-    def put(self, image: Image, message: dict[str, Any]) -> None:
-        """Take a frame; the server's thread calls this."""
+    def put(self, image: Image, boxes: Sequence[Box]) -> None:
+        """Take a frame and the boxes of its faces; the server's thread calls this."""
         if self.is_wanted:
             self._due_s = time.monotonic() + 1 / PICTURES_HZ
-            self._encoding = asyncio.create_task(self._encode(image, message))
+            self._encoding = asyncio.create_task(self._encode(image, boxes))
 
-    async def _encode(self, image: Image, message: dict[str, Any]) -> None:
+    async def _encode(self, image: Image, boxes: Sequence[Box]) -> None:
         try:
-            jpeg = await asyncio.to_thread(preview, image, message, self._blurred)
+            jpeg = await asyncio.to_thread(preview, image, boxes, self._blurred)
         except OutputError as error:
             log.warning("no preview: %s", error)
             return

@@ -56,6 +56,9 @@ class Landmarks:
     def crop_of_landmarks(self, points: Points) -> CropTransform:
         return CropTransform.from_box(Box.around(points), 64)
 
+    def box_of(self, points: Points) -> Box:
+        return Box.around(points)
+
     def __call__(self, image: Image, crop: CropTransform) -> Look:
         x, y = round(crop.x), round(crop.y)
         inside = 0 <= x < image.shape[1] and 0 <= y < image.shape[0]

@@ -1,5 +1,6 @@
 """The shipped models, as files and as tensors."""
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,10 +9,17 @@ import numpy as np
 import pytest
 from facewire_edge import interpreter
 from facewire_edge.__main__ import main
+from facewire_edge.camera import REPLAY
 from facewire_edge.card import InputSpec, OutputSpec, attach_card, read_card
 from facewire_edge.config import MODELS
+from facewire_edge.detectors import open_detector
 from facewire_edge.errors import ModelCardError, ModelError, RuntimeMissingError
 from facewire_edge.interpreter import load_model
+from facewire_edge.landmarks import LandmarkModel
+from facewire_edge.media import VideoFile
+from facewire_edge.track import Tracker, TrackSettings
+from facewire_edge.types import Image
+from numpy.typing import NDArray
 
 LANDMARKS = MODELS / "landmarks68_int8.tflite"
 
@@ -83,3 +91,40 @@ def test_bench_without_a_frame_has_no_figures(
     captured = capsys.readouterr()
     assert words in captured.err
     assert captured.out == ""
+
+
+class Eyes:
+    """Be the shipped lite model with nothing but the eyes' corners."""
+
+    corners = (36, 39, 42, 45)
+
+    def __init__(self) -> None:
+        self._model = load_model(MODELS / "landmarks68_lite_int8.tflite")
+        card = self._model.card
+        assert card.mean_shape is not None
+        self.card = replace(card, mean_shape=card.mean_shape[list(self.corners)])
+        self.device = self._model.device
+
+    def run(self, image: Image) -> dict[str, NDArray[np.float32]]:
+        outputs = self._model.run(image)
+        return outputs | {
+            "landmarks": outputs["landmarks"].reshape(-1, 2)[list(self.corners)].ravel(),
+            "uncertainty": outputs["uncertainty"][list(self.corners)],
+        }
+
+
+def test_face_of_which_only_the_eyes_are_marked_is_one_face_and_all_of_it() -> None:
+    tracker = Tracker(open_detector(MODELS / "face_int8.tflite"), LandmarkModel(Eyes()), TrackSettings())  # type: ignore[arg-type]
+    searches = 0
+    with closing(VideoFile(REPLAY)) as clip:
+        for _ in range(41):
+            frame = clip.read()
+            assert frame is not None
+            faces, _ = tracker(frame)
+            assert [face.id for face in faces] == [0]
+            assert faces[0].whole is not None
+            assert faces[0].whole.height > 4 * faces[0].box.height
+            if (detection := faces[0].detection) is not None:
+                searches += 1
+                assert detection.box.iou(faces[0].whole) > 0.5
+    assert searches == 5  # the first frame and every tenth: no search finds the face anew

@@ -61,7 +61,7 @@ def daemon(port: int = 0) -> Iterator[WebSink]:
             number = 0
             while not stop.wait(0.04):
                 sink.publish(message(number))
-                sink.look(image, message(number))
+                sink.look(image, [])
                 number += 1
 
         thread = Thread(target=publish)

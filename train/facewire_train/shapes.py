@@ -48,7 +48,8 @@ def _warn_of_lopsided(seen: NDArray[np.float32], count: int, schema: LandmarkSch
         other = schema.mirror[worst]
         pair = "itself" if other == worst else repr(schema.names[other])
         log.warning(
-            "point %r is mirrored to %s in schema %s, but lies %.2f of the crop from there: is its `mirror` right?",
+            "point %r is mirrored to %s in schema %s, but lies %.2f of the crop from there: is its `mirror` right, "
+            "and is no label far outside its image?",
             *(schema.names[worst], pair, schema.name, moved[worst]),
         )
 
