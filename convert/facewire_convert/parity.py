@@ -69,7 +69,8 @@ class Verdict:
             found.append(f"{self.faces} faces are too few to tell, expected {FEWEST_FACES} or more; add --gate-data")
         if self.bare_loss is not None and self.float_loss >= self.bare_loss:
             errors = f"{100 * self.float_loss:.3f} % against {100 * self.bare_loss:.3f} %"
-            found.append(f"the float model is no better than its bare mean shape ({errors}); train longer")
+            longer = "train longer; or, of a few points, to which these crops are laid, evaluate --boxes detector"
+            found.append(f"the float model is no better than its bare mean shape ({errors}); {longer}")
         return tuple(found)
 
     @property

@@ -372,3 +372,13 @@ def test_labels_that_lie_off_are_moved_back_before_they_are_mirrored(faces: Path
     assert np.abs(batch(off, offsets={data.name: 2.0})[0] - images).max() < 0.02  # two grey levels
     known = right[..., 2] > 0
     assert batch(data, offset=0.01)[1][known][:, :2] == pytest.approx(right[known][:, :2] + 0.01, abs=1e-6)
+
+
+def test_training_without_validation_faces_says_so(
+    faces: Path, config: TrainConfig, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = read_dataset(faces)
+    landmark_task(config, [whole])
+    assert "held back" not in caplog.text
+    landmark_task(config, [replace(whole, samples=tuple(s for s in whole.samples if s.split != "val"))])
+    assert "no face is held back for validation" in caplog.text

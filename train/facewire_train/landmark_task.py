@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -30,6 +31,8 @@ from facewire_train.rows import Rows, rows_for
 from facewire_train.samples import CropPlan, Region, load_regions, thinned
 from facewire_train.shapes import mean_shape
 from facewire_train.teacher import Teacher
+
+log = logging.getLogger(__name__)
 
 MARGIN = 1.25  # side of the crop over the tight landmark box; HRNet's and STAR's protocol
 
@@ -115,6 +118,8 @@ def landmark_task(config: TrainConfig, datasets: Sequence[Dataset]) -> Task:
     five = mean_points5(training, schema, mean)
     card = _card(config, schema, mean, five, datasets)
     held_back = _held_back([s for d in own for s in d.split("val") if not s.ignore], schema)
+    if not held_back:
+        log.warning("no face is held back for validation: too few images or people, or none labelled in full")
     everyone = group_by_image([s for d in datasets for s in d.split("train")])
     off_face = OffFace(everyone, five, config.model.width, config.seed, Teacher() if config.data.teacher else None)
     faces = _faces(config, datasets, rows, CropPlan(rows.of(mean), schema.n, config.model.width, MARGIN), off_face)
