@@ -26,6 +26,7 @@ from facewire_train.evaluate import (
     open_model,
     predict_points,
     summary,
+    true_box,
     truth5_crop,
 )
 from facewire_train.faces import face_box
@@ -265,3 +266,15 @@ def test_detections_count_as_far_as_the_device_believes_them(
     prediction = evaluate_landmarks(samples, card, partial(_silent, presence=presence), "detector", detector)
     assert np.isfinite(prediction.errors).sum() == found
     assert np.isfinite(prediction.points).all(axis=(1, 2)).sum() == found
+
+
+def test_box_of_a_face_whose_eyes_alone_are_labelled_is_the_whole_faces(faces: Path, config: TrainConfig) -> None:
+    data = read_dataset(faces)
+    card = landmark_task(config, [data]).card
+    for sample in data.samples[:5]:
+        eyes = np.full_like(sample.points, np.nan)
+        eyes[36:48] = sample.points[36:48]
+        five = np.full((5, 2), np.nan, np.float32)
+        five[:2] = [eyes[36:42].mean(axis=0), eyes[42:48].mean(axis=0)]
+        partly = replace(sample, points=eyes, points5=five, box=Box.around(sample.points[36:48]))
+        assert true_box(partly, card).iou(true_box(sample, card)) > 0.6

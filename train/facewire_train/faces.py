@@ -8,9 +8,13 @@ from facewire_edge.geometry import Box
 
 from facewire_train.datasets import Sample
 
+FEWEST_OF_FIVE = 3  # points that tell a face's box
+
 
 def face_box(sample: Sample) -> Box:
     """Give a face's box in the convention; from its five points, or as the set draws it where they are not known."""
-    if sample.source == "wider" or sample.points5 is None or np.isfinite(sample.points5).all(axis=1).sum() < 3:
+    if sample.source == "wider" or sample.points5 is None:
+        return sample.box
+    if np.isfinite(sample.points5).all(axis=1).sum() < FEWEST_OF_FIVE:
         return sample.box
     return box_of_points5(sample.points5)
