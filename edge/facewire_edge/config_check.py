@@ -8,12 +8,11 @@ from pathlib import Path
 from facewire_edge.access import load_access
 from facewire_edge.addresses import Address, hide_password, parse_sink
 from facewire_edge.camera import check_input
-from facewire_edge.card import read_card, require_uncertainty
+from facewire_edge.card import require_uncertainty
 from facewire_edge.config import EdgeConfig, check, load_config
 from facewire_edge.delegate import CPU, is_compiled
 from facewire_edge.detectors import has_card, open_detector
-from facewire_edge.errors import ModelError
-from facewire_edge.interpreter import open_model
+from facewire_edge.interpreter import open_model, read_card_of
 from facewire_edge.publish import STREAMS, import_stream
 from facewire_edge.tls import load_tls
 
@@ -68,9 +67,7 @@ def _is_for_the_stick(flatbuffer: bytes, config: EdgeConfig) -> bool:
 
 
 def _title(path: Path, kind: str, config: EdgeConfig, uncertainty: bool = False) -> str:
-    card, flatbuffer = read_card(path)
-    if card.kind != kind:
-        raise ModelError(f"{path} is a {card.kind} model, expected a {kind} model")
+    card, flatbuffer = read_card_of(kind, path)
     if not _is_for_the_stick(flatbuffer, config):
         open_model(path, kind, config.threads)
     if uncertainty:

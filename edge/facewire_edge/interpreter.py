@@ -98,13 +98,19 @@ def load_model(path: Path, kind: str | None = None, threads: int = 1, device: st
 
 def open_model(path: Path, kind: str | None = None, threads: int = 1, device: str = CPU) -> tuple[Model, Path]:
     """Give the model and the file that was taken, and say nothing of it in the log; see :func:`load_model`."""
-    card, flatbuffer = read_card(path)
-    if kind is not None and card.kind != kind:
-        raise ModelError(f"{path} is a {card.kind} model, expected a {kind} model")
+    card, flatbuffer = read_card_of(kind, path)
     if device == CPU and is_compiled(flatbuffer):
         return open_model(_source_of(path), kind, threads)
     interpreter, runtime, device = open_interpreter(path, flatbuffer, threads, device)
     return Model(interpreter, card, runtime, device), path
+
+
+def read_card_of(kind: str | None, path: Path) -> tuple[ModelCard, bytes]:
+    """Give card and flatbuffer of a model file; refuse one of another kind, if a kind is named."""
+    card, flatbuffer = read_card(path)
+    if kind is not None and card.kind != kind:
+        raise ModelError(f"{path} is a {card.kind} model, expected a {kind} model")
+    return card, flatbuffer
 
 
 def open_interpreter(path: Path, flatbuffer: bytes, threads: int, device: str) -> tuple[Any, str, str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import platform
 from pathlib import Path
 
+from facewire_edge.throttle import read_board
+
 ROOT = Path("/")
-THROTTLED = "sys/devices/platform/soc*/soc*:firmware/get_throttled"  # of a Raspberry Pi; as `vcgencmd get_throttled`
 # Source: Raspberry Pi documentation, "vcgencmd get_throttled"; 16 bits higher: it happened since the start.
 FLAGS = ("under-voltage", "frequency capped", "throttled", "soft temperature limit")
 
@@ -30,10 +31,9 @@ def temperature_c(root: Path = ROOT) -> float | None:
 
 def throttling(root: Path = ROOT) -> list[str] | None:
     """Give what holds a Raspberry Pi back, now or since its start; None on other machines."""
-    path = next(root.glob(THROTTLED), None)
-    if path is None:
+    bits = read_board(root / "sys").flags
+    if bits is None:
         return None
-    bits = int(path.read_text(), 16)
     now = [f"{flag} now" for number, flag in enumerate(FLAGS) if bits >> number & 1]
     return now + [f"{flag} since start" for number, flag in enumerate(FLAGS) if bits >> number + 16 & 1]
 

@@ -26,7 +26,7 @@ def preview(image: Image, boxes: Sequence[Box], blurred: bool) -> bytes:
     small = _resized(image, COARSE_WIDTH if blurred else WIDTH)
     if blurred:
         for box in boxes:
-            _hide(small, box.scaled(small.shape[1] / image.shape[1]))
+            _hide(small, box.scaled(small.shape[1] / image.shape[1], small.shape[0] / image.shape[0]))
         small = _enlarged(small, min(WIDTH, image.shape[1]))
     bgr = cv2.cvtColor(small, cv2.COLOR_RGB2BGR)
     good, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])

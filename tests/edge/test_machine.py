@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from facewire_edge.machine import THROTTLED, device_name, temperature_c, throttling
+from facewire_edge.machine import device_name, temperature_c, throttling
 
 
 def put(root: Path, name: str, text: str) -> None:
@@ -29,7 +29,7 @@ def test_machine_without_sensors_says_so(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("soc", ["soc", "soc@107c000000"])
 def test_throttling_is_told_in_words(tmp_path: Path, soc: str) -> None:
-    told = THROTTLED.replace("soc*", soc)
+    told = f"sys/devices/platform/{soc}/{soc}:firmware/get_throttled"
     put(tmp_path, told, "50005\n")
     assert throttling(tmp_path) == [
         "under-voltage now",

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from facewire_train.checkpoint import load_checkpoint
 from facewire_train.datasets import Sample
-from facewire_train.faces import FEWEST_OF_FIVE, face_box
+from facewire_train.faces import face_box, tell_box
 from facewire_train.images import read_image, read_labelled
 from facewire_train.labels import is_placed
 from facewire_train.metrics import auc, failure_rate, nme
@@ -128,7 +128,7 @@ def true_box(sample: Sample, card: ModelCard) -> Box:
     """Give a face's box in the convention, also where too few of the five points are known to tell it."""
     assert card.mean_points5 is not None
     assert card.mean_shape is not None
-    told = sample.points5 is not None and np.isfinite(sample.points5).all(axis=1).sum() >= FEWEST_OF_FIVE
+    told = sample.points5 is not None and tell_box(sample.points5)
     if not told and len(sample.points) == len(card.mean_shape) and is_placed(sample.points):
         five = CropTransform.from_landmarks(sample.points, card.mean_shape, 1).from_units(card.mean_points5)
         sample = replace(sample, points5=five)

@@ -117,7 +117,9 @@ def look(sample: Sample, seers: Sequence[Seer], detector: FaceDetector | None) -
     first = crop.from_units(decode_landmarks(run(crop.warp(image)[None])["landmarks"][0], card))
     best = np.where(labelled_points(sample.points)[:, None], sample.points, first)
     crop = CropTransform.from_landmarks(best, card.mean_shape, card.input.width)
-    seen = np.concatenate([_views(image, best, seer, crop) for seer in seers])
+    seen = np.stack([crop.to_units(points) for seer in seers for points in _views(image, best, seer)]).astype(
+        np.float64
+    )
     points, spread = seen.mean(axis=0), np.sqrt(seen.var(axis=0).sum(axis=1))
     known = crop.to_units(sample.points).astype(np.float64)
     return Guess(crop, points, spread, known, _miss(sample, crop, points, card))
@@ -199,18 +201,8 @@ def _first_crop(sample: Sample, card: ModelCard, detector: FaceDetector | None) 
     return None if detector is None else detector_crop(sample, card, detector)
 
 
-def _views(
-    image: NDArray[np.uint8], around: NDArray[np.float32], seer: Seer, units: CropTransform
-) -> NDArray[np.float64]:
-    """Give the points (VIEWS, N, 2) that a model sees in moved, turned and mirrored crops, in ``units``.
-
-    Args:
-        image: (H, W, 3) RGB.
-        around: (N, 2) points to lay the crops by, in pixels.
-        seer: the model.
-        units: the crop in whose units the points are given.
-
-    """
+def _views(image: NDArray[np.uint8], around: NDArray[np.float32], seer: Seer) -> list[NDArray[np.float32]]:
+    """Give the points (N, 2) that a model sees in moved, turned and mirrored crops around points; all in pixels."""
     card = seer.card
     assert card.schema is not None
     assert card.mean_shape is not None
@@ -225,8 +217,8 @@ def _views(
         points = decode_landmarks(output, card)
         if i % 2:
             points = flip(pictures[i], points, card.schema.mirror.astype(np.intp))[1]
-        found.append(units.to_units(view.from_units(points)))
-    return np.stack(found).astype(np.float64)
+        found.append(view.from_units(points))
+    return found
 
 
 def _moved(crop: CropTransform, rng: np.random.Generator) -> CropTransform:
