@@ -7,7 +7,7 @@ Points are ``(N, 2)``, x then y, pixel centres at integers. *Crop units* run fro
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import atan2, cos, hypot, isfinite, sin
+from math import atan2, cos, exp, hypot, isfinite, log, sin
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ Image = NDArray[np.uint8]
 
 # A crop this many times larger than its output is halved first: bilinear sampling alone skips pixels (aliasing).
 SHRINK_FROM = 2.0
+GRID = 0.25  # crop pixels; see CropTransform.on_grid
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,20 @@ class CropTransform:
         """
         known = np.isfinite(points).all(axis=1)
         return ShapeFit(mean_shape[known], size).of_finite(points[known])
+
+    def on_grid(self) -> CropTransform:
+        """Round place, side and angle to steps that move the crop's edges by ``GRID`` crop pixels.
+
+        A loop crops by its own last landmarks. Where one processor rounds one point by a step of the output otherwise
+        than another, the crop after it is the same again; without the grid the two part for good: in 120 frames with
+        such a step in every hundredth, by up to 0.22 px on average over a face, with it by 0.01. The points of a still
+        face shake no more for it (2026-11-22).
+        """
+        turn = 2 * GRID / self.size
+        side_px = exp(round(log(self.side_px) / turn) * turn)
+        step = GRID * side_px / self.size
+        x, y, angle = round(self.x / step) * step, round(self.y / step) * step, round(self.angle_rad / turn) * turn
+        return CropTransform(x, y, side_px, angle, self.size)
 
     @property
     def matrix(self) -> NDArray[np.float64]:

@@ -37,11 +37,11 @@ class LandmarkModel:
 
     def crop_of_points5(self, points5: Points) -> CropTransform:
         """Give the canonical crop of five detected points (5, 2) in frame pixels."""
-        return self._fit5(points5)
+        return self._fit5(points5).on_grid()
 
     def crop_of_landmarks(self, points: Points) -> CropTransform:
         """Give the canonical crop of the last frame's landmarks (N, 2) in frame pixels."""
-        return self._fit(points)
+        return self._fit(points).on_grid()
 
     def box_of(self, points: Points) -> Box:
         """Give the box by which a face is told from others: that of landmarks (N, 2) which span it, else the face's.

@@ -33,6 +33,16 @@ def test_centre_of_the_crop_is_the_centre_in_the_frame(crop: CropTransform) -> N
     assert np.abs(middle - (crop.size - 1) / 2).max() < 5e-2
 
 
+@given(crops)
+def test_a_crop_on_the_grid_moves_no_corner_by_half_a_pixel_and_stays(crop: CropTransform) -> None:
+    rounded = crop.on_grid()
+    corners = np.array([[0, 0], [1, 0], [0, 1], [1, 1]], np.float32)
+    apart = rounded.from_units(corners) - crop.from_units(corners)
+    assert np.hypot(*apart.T).max() / crop.side_px * crop.size < 0.5
+    again = rounded.on_grid()
+    assert np.abs(again.from_units(corners) - rounded.from_units(corners)).max() < 1e-3
+
+
 @pytest.mark.parametrize(("x", "y"), [(0, 50), (99, 50), (50, 0), (50, 99), (0, 0), (99, 99)])
 def test_crop_crossing_an_edge_shows_its_dot_where_the_points_map(x: int, y: int) -> None:
     image = np.zeros((100, 100, 3), np.uint8)

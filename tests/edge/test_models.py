@@ -128,3 +128,34 @@ def test_face_of_which_only_the_eyes_are_marked_is_one_face_and_all_of_it() -> N
                 searches += 1
                 assert detection.box.iou(faces[0].whole) > 0.5
     assert searches == 5  # the first frame and every tenth: no search finds the face anew
+
+
+def _of_the_clip(wrong: int | None) -> list[NDArray[np.float32]]:
+    """Give the first face's landmarks in each frame; in frame ``wrong``, three points are a step of the output off."""
+    model = load_model(LANDMARKS)
+    step, answer, frame = float(model._outputs["landmarks"].scale), model.run, 0
+
+    def run(image: Image) -> dict[str, NDArray[np.float32]]:
+        outputs = answer(image)
+        if frame == wrong:
+            outputs["landmarks"][[3, 50, 101]] += step
+        return outputs
+
+    model.run = run  # type: ignore[method-assign]
+    settings = TrackSettings(min_presence=model.card.min_presence, smooth=False)
+    tracker = Tracker(open_detector(MODELS / "face_int8.tflite"), LandmarkModel(model), settings)
+    found = []
+    with closing(VideoFile(REPLAY)) as clip:
+        while frame < 12:
+            picture = clip.read()
+            assert picture is not None
+            found.append(tracker(picture)[0][0].landmarks)
+            frame += 1
+    return found
+
+
+@pytest.mark.parametrize("wrong", [3, 5])
+def test_what_one_processor_rounds_otherwise_leaves_no_trace(wrong: int) -> None:
+    apart = [np.abs(a - b).max() for a, b in zip(_of_the_clip(None), _of_the_clip(wrong), strict=True)]
+    assert apart[wrong] > 0.05
+    assert max(apart[wrong + 3 :]) == 0

@@ -139,7 +139,7 @@ def _crop_of(detection: Detection | None, card: ModelCard) -> CropTransform | No
     assert card.mean_points5 is not None
     if detection is None:
         return None
-    return CropTransform.from_points5(detection.points5, card.mean_points5, card.input.width)
+    return CropTransform.from_points5(detection.points5, card.mean_points5, card.input.width).on_grid()
 
 
 def best_detection(face: Box, detections: Sequence[Detection]) -> Detection | None:
@@ -256,7 +256,7 @@ def _as_device(
 
 def _landmark_crop(points: NDArray[np.float32], card: ModelCard) -> CropTransform:
     assert card.mean_shape is not None
-    return CropTransform.from_landmarks(points, card.mean_shape, card.input.width)
+    return CropTransform.from_landmarks(points, card.mean_shape, card.input.width).on_grid()
 
 
 def errors_of(points: NDArray[np.float32], samples: Sequence[Sample], schema: LandmarkSchema) -> NDArray[np.float64]:
