@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from facewire_edge.card import ModelCard
 from facewire_edge.errors import DataError
-from facewire_edge.geometry import CropTransform
+from facewire_edge.geometry import Box, CropTransform
 from facewire_train.__main__ import main
 from facewire_train.checkpoint import save_checkpoint
 from facewire_train.config import TrainConfig
@@ -99,10 +99,39 @@ def test_face_of_five_points_gets_the_models_points(faces: Path, five: Path, car
     assert card.schema is not None
     truth, known = read_dataset(faces).samples, read_dataset(five).samples
     found = fill([lifted(s, card.schema) for s in known], [Seer(card, silent)], None, max_spread=1.0)
-    for true, sample in zip(truth, found, strict=True):
+    assert sum(bool(s.filled) for s in found) > len(found) / 2  # of the others this network knows too little
+    for true, sample in [(t, s) for t, s in zip(truth, found, strict=True) if s.filled]:
         assert set(sample.filled) == set(range(68))
         apart = np.linalg.norm(sample.points - true.points, axis=1).mean()
         assert apart < 0.12 * max(true.box.width, true.box.height)  # the mean shape on the five points
+
+
+def test_face_of_five_points_keeps_them_where_the_models_are_unsure(five: Path, card: ModelCard) -> None:
+    def scattered(images: np.ndarray) -> dict[str, np.ndarray]:
+        return {"landmarks": np.random.default_rng(0).normal(0, 0.3, (len(images), 136)).astype(np.float32)}
+
+    assert card.schema is not None
+    gaps = [lifted(s, card.schema) for s in read_dataset(five).samples]
+    assert fill(gaps, [Seer(card, scattered)], None, max_spread=1.0) == gaps
+
+
+def test_five_points_and_box_that_came_of_a_part_come_of_the_whole(faces: Path, card: ModelCard) -> None:
+    assert card.schema is not None
+    assert card.schema.points5 is not None
+    truth, gaps = read_dataset(faces).samples, []
+    for sample in truth:
+        points = sample.points.copy()
+        points[[*range(9), 30]] = np.nan  # half of the jaw and the tip of the nose
+        five = card.schema.points5_of(points)
+        gaps.append(replace(sample, points=points, points5=five, box=Box.around(points)))
+    own = Box(0, 0, 5, 5)
+    gaps[0] = replace(gaps[0], points5=truth[0].points5, box=own)
+    found = fill(gaps, [Seer(card, silent)], None, max_spread=1.0)
+    assert (found[0].points5 == truth[0].points5).all()
+    assert found[0].box == own
+    for sample in found[1:]:
+        assert np.isfinite(sample.points5).all()
+        assert sample.box == Box.around(sample.points)
 
 
 def test_several_models_are_averaged_and_doubted_where_they_disagree(five: Path, card: ModelCard) -> None:
@@ -131,12 +160,15 @@ def test_verb_lifts_a_set_of_five_points(
     tmp_path: Path, faces: Path, five: Path, config: TrainConfig, capsys: pytest.CaptureFixture[str]
 ) -> None:
     task = landmark_task(config, [read_dataset(faces)])
-    save_checkpoint(task.network(False), task.card, tmp_path / "model.keras")
+    network = task.network(False)
+    says = network.get_layer("landmarks")
+    says.set_weights([np.zeros_like(w) for w in says.get_weights()])
+    save_checkpoint(network, task.card, tmp_path / "model.keras")
     arguments = ["fill", "--model", str(tmp_path / "model.keras"), "--max-spread", "0.2", "--data"]
     assert main([*arguments, str(five), "--out", str(tmp_path / "out")]) == 0
     lifted_set = read_dataset(tmp_path / "out")
     assert (lifted_set.schema.name, lifted_set.name) == ("ibug68", "five")
-    assert all(s.filled for s in lifted_set.split("train"))
+    assert sum(bool(s.filled) for s in lifted_set.split("train")) > len(lifted_set.split("train")) / 2
     assert not any(labelled_points(s.points).any() for s in lifted_set.split("test"))
     assert all(s.points5 is not None for s in lifted_set.split("test"))
     landmark_task(config, [read_dataset(faces), lifted_set])

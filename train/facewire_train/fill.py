@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from math import radians
 from typing import NamedTuple
 
 import numpy as np
 from facewire_edge.card import ModelCard
 from facewire_edge.detect import FaceDetector
-from facewire_edge.geometry import CropTransform
+from facewire_edge.geometry import Box, CropTransform
 from facewire_edge.landmarks import decode_landmarks
 from facewire_edge.schema import LandmarkSchema
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from facewire_train.augment import flip
 from facewire_train.evaluate import BatchRunner, detector_crop
 from facewire_train.images import read_labelled
-from facewire_train.labels import Sample, labelled_points
+from facewire_train.labels import Sample, follows, labelled_points
 
 VIEWS = 8  # crops of a face; every second one is mirrored
 TURN_DEG, GROW, SHIFT = 10.0, 0.06, 0.03  # of the views: standard deviations; shift in crops
@@ -28,6 +28,9 @@ LABEL_NOISE = 0.006  # of the crop: how loosely people place a point (300-W, dou
 # the labels were worth, 64 % came back with 0.08 and every point filled, 47 % with 0.04, nothing with 0.012 and only
 # points of a spread below 0.03 (train/README.md, the second seed; 2026-11-22).
 FULL_WEIGHT = 0.08
+# A face labelled with five points alone keeps just these where the points seen count less on average: on full profiles
+# models that never saw one lay half a frontal face (107 of 2,454 faces of WIDER, looked at on 2026-11-22).
+LEAST_WEIGHT = 0.5
 ROUNDS = 10  # of expectation and maximisation
 MOST_FACES = 400  # that the covariance is found from
 BLOCK = 32  # faces at once
@@ -60,7 +63,8 @@ def fill(
     """Fill the points of samples in which the models are confident; what they see is averaged.
 
     A face of which points are labelled is corrected by the models' errors there. Of a face labelled with five points
-    alone, the models' are believed as far as their views agree and the five are no further off than usual.
+    alone, the models' are believed as far as their views agree and the five are no further off than usual; where that
+    is not far, the face keeps its five.
 
     Args:
         samples: with the models' schema, some points or all NaN; see :func:`lifted`.
@@ -74,9 +78,10 @@ def fill(
     """
     guesses = {i: guess for i, s in enumerate(samples) if (guess := look(s, seers, detector)) is not None}
     judge = _judge(list(guesses.values()))
-    filled = list(samples)
+    filled, schema = list(samples), seers[0].card.schema
+    assert schema is not None
     for i, guess in guesses.items():
-        filled[i] = _filled(samples[i], judge(guess), max_spread)
+        filled[i] = _filled(samples[i], judge(guess), max_spread, schema)
     return filled
 
 
@@ -94,10 +99,13 @@ def _judge(guesses: Sequence[Guess]) -> Callable[[Guess], Guess]:
     usual = float(np.median(misses)) if misses else 0.0
 
     def judge(guess: Guess) -> Guess:
-        five_alone = np.isfinite(guess.miss) and not np.isfinite(guess.known).any()
-        return doubted(guess, usual) if errors is None or five_alone else corrected(guess, errors)
+        return doubted(guess, usual) if errors is None or _five_alone(guess) else corrected(guess, errors)
 
     return judge
+
+
+def _five_alone(guess: Guess) -> bool:
+    return bool(np.isfinite(guess.miss) and not np.isfinite(guess.known).any())
 
 
 def doubted(guess: Guess, usual: float) -> Guess:
@@ -182,13 +190,25 @@ def weight_of(spread: float) -> float:
     return round(1 / (1 + (spread / FULL_WEIGHT) ** 2), 3)
 
 
-def _filled(sample: Sample, guess: Guess, max_spread: float) -> Sample:
+def _filled(sample: Sample, guess: Guess, max_spread: float, schema: LandmarkSchema) -> Sample:
     missing = ~labelled_points(sample.points)
     chosen = missing & (guess.spread <= max_spread)
+    weights: Mapping[int, float] = {int(i): weight_of(float(guess.spread[i])) for i in np.flatnonzero(chosen)}
+    if not weights or (_five_alone(guess) and np.mean(list(weights.values())) < LEAST_WEIGHT):
+        return sample
     points = sample.points.copy()
     points[chosen] = guess.crop.from_units(guess.points.astype(np.float32))[chosen]
-    weights: Mapping[int, float] = {int(i): weight_of(float(guess.spread[i])) for i in np.flatnonzero(chosen)}
-    return replace(sample, points=points, filled={**sample.filled, **weights})
+    return replace(_whole(sample, points, schema), filled={**sample.filled, **weights})
+
+
+def _whole(sample: Sample, points: NDArray[np.float32], schema: LandmarkSchema) -> Sample:
+    """Give the face with ``points`` (N, 2) instead of its own; what came of those comes of the new ones."""
+    five, box = sample.points5, sample.box
+    if five is not None and follows(five, sample.points, schema):
+        five = schema.points5_of(points)
+    if np.allclose(astuple(box), astuple(Box.around(sample.points)), atol=0.01):
+        box = Box.around(points)
+    return replace(sample, points=points, points5=five, box=box)
 
 
 def _first_crop(sample: Sample, card: ModelCard, detector: FaceDetector | None) -> CropTransform | None:

@@ -297,6 +297,11 @@ def box_array(values: Any, where: str) -> Box:
     return Box(*map(float, values))
 
 
+def follows(points5: NDArray[np.float32], points: NDArray[np.float32], schema: LandmarkSchema) -> bool:
+    """Say whether the five points (5, 2) are those that the schema makes of the points (N, 2)."""
+    return schema.points5 is not None and np.allclose(points5, schema.points5_of(points), atol=0.01, equal_nan=True)
+
+
 def box_or_tight(box: Box | None, points: NDArray[np.float32], where: str) -> Box:
     """Give a face's box; where the set draws none, the tight one of its points (N, 2), a pixel wide at least.
 

@@ -11,7 +11,7 @@ import numpy as np
 from facewire_edge.schema import SCHEMAS, LandmarkSchema
 from numpy.typing import NDArray
 
-from facewire_train.labels import HEADER_FILE, LABEL_FILE, Sample, labelled_points
+from facewire_train.labels import HEADER_FILE, LABEL_FILE, Sample, follows, labelled_points
 
 DECIMALS = 3  # of a pixel
 
@@ -64,7 +64,7 @@ def face_entry(sample: Sample, image: str, schema: LandmarkSchema) -> dict[str, 
     if (known & ~sample.visible).any():
         entry["visibility"] = "".join("v" if v else "o" for v in sample.visible)
     five = sample.points5
-    if five is not None and np.isfinite(five).any() and not _follows(five, sample.points, schema):
+    if five is not None and np.isfinite(five).any() and not follows(five, sample.points, schema):
         entry["points5"] = _rounded(five)
     if sample.subject != image:  # who is held back goes by it
         entry["person"] = sample.subject
@@ -75,11 +75,6 @@ def face_entry(sample: Sample, image: str, schema: LandmarkSchema) -> dict[str, 
     if sample.filled:
         entry["filled"] = {str(index): round(weight, DECIMALS) for index, weight in sample.filled.items()}
     return entry
-
-
-def _follows(five: NDArray[np.float32], points: NDArray[np.float32], schema: LandmarkSchema) -> bool:
-    """Say whether the five points are those that the schema makes of the points."""
-    return schema.points5 is not None and np.allclose(five, schema.points5_of(points), atol=0.01, equal_nan=True)
 
 
 def _rounded(points: NDArray[np.float32]) -> list[list[float] | None]:
