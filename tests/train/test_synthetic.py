@@ -81,15 +81,15 @@ def test_most_faces_turn_less_than_30_degrees_and_none_more_than_the_limit() -> 
     rng = np.random.default_rng(0)
     yaw = np.array([placing.pose_of(rng, mean_head(), SIZE).yaw_deg for _ in range(500)])
     assert (np.abs(yaw) < 30).mean() > 0.75
-    assert np.abs(yaw).max() <= placing.YAW[1]
-    assert np.abs(yaw).max() > 45
+    assert np.abs(yaw).max() <= placing.PROFILE
+    assert np.abs(yaw).max() > 75  # full profiles: no real set here has them
 
 
 def test_jaw_labels_are_even_on_each_side(faces: list[SyntheticFace]) -> None:
     for face in faces:
         for side in (face.points[:9], face.points[8:17]):
             steps = np.linalg.norm(np.diff(side, axis=0), axis=1)
-            assert np.abs(steps / steps.mean() - 1).max() < 0.12  # even along the line, whose corners they cut
+            assert np.abs(steps / steps.mean() - 1).max() < 0.2  # even along the line, whose corners they cut: 0.17 of a profile
 
 
 def test_brows_are_drawn_below_their_labels() -> None:

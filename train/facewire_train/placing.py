@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from facewire_train.head import CAMERA_DISTANCE, Pose, project, rotation
 
-YAW, PITCH, ROLL = (17.0, 62.0), (8.0, 25.0), (9.0, 30.0)  # degrees: deviation and limit; ibug68 has 15, 9, 8
+YAW, PITCH, ROLL = (17.0, 62.0), (8.0, 35.0), (9.0, 45.0)  # degrees: deviation and limit; ibug68 has 15, 9, 8
+PROFILES, PROFILE = 0.12, 90.0  # share of heads that turn anywhere up to this yaw: no real set here has full profiles
 FACE_SHARE = (0.42, 0.6)  # side of the landmarks' tight box (geometric mean), of the picture's
 PLACE, JITTER = (0.5, 0.55), 0.04  # middle of that box, of the picture's side; hair needs room above
 SEAT_SHARE = (0.3, 0.68)  # side of the landmarks' tight box, of the seat's
@@ -25,7 +26,7 @@ def pose_of(rng: np.random.Generator, head: NDArray[np.float32], size_px: int) -
 
 def turn_of(rng: np.random.Generator) -> Pose:
     """Turn a head; it is not yet placed."""
-    yaw = _limited(rng, *YAW) if rng.random() < 0.85 else float(rng.uniform(-YAW[1], YAW[1]))
+    yaw = float(rng.uniform(-PROFILE, PROFILE)) if rng.random() < PROFILES else _limited(rng, *YAW)
     angles = yaw, _limited(rng, *PITCH), _limited(rng, *ROLL)
     return Pose(*angles, 0, 0, 1, float(rng.uniform(*CAMERA_DISTANCE)))
 
