@@ -79,9 +79,12 @@ def _are_groups(value: Any) -> bool:
 
 
 def _are_contours(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(c, dict) and isinstance(c.get("name"), str) and _are_indices(c.get("indices")) for c in value
-    )
+    return isinstance(value, list) and all(map(_is_contour, value))
+
+
+def _is_contour(value: Any) -> bool:
+    named = isinstance(value, dict) and isinstance(value.get("name"), str) and _are_indices(value.get("indices"))
+    return named and isinstance(value.get("closed", False), bool)
 
 
 KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {  # key -> whether a value is of its kind, and what it must be
@@ -89,7 +92,7 @@ KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {  # key -> whether a valu
     "names": (_are_texts, "a list of names"),
     "mirror": (lambda value: _are_groups(value) or _are_indices(value), "a list of pairs of indices"),
     "eye_corners": (_are_indices, "two indices"),
-    "contours": (_are_contours, "a list of tables with name and indices"),
+    "contours": (_are_contours, "a list of tables with name, indices and closed (true or false)"),
     "points5": (lambda value: value is None or _are_groups(value), "five lists of indices"),
 }
 
@@ -184,7 +187,7 @@ def _checked(values: dict[str, Any], where: str) -> LandmarkSchema:
     mirror = _mirror(values["mirror"], n, where)
     corners = tuple(values["eye_corners"])
     contours = tuple(
-        Contour(c["name"], tuple(c["indices"]), bool(c.get("closed", False))) for c in values.get("contours", ())
+        Contour(c["name"], tuple(c["indices"]), c.get("closed", False)) for c in values.get("contours", ())
     )
     five = values.get("points5")
     points5 = None if five is None else tuple(tuple(group) for group in five)

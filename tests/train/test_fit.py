@@ -169,6 +169,11 @@ def test_data_of_another_schema_is_refused(faces: Path, config: TrainConfig) -> 
         landmark_task(replace(config, schema="points5"), [read_dataset(faces)])
 
 
+def test_a_schema_that_nobody_knows_is_refused_and_the_datas_named(faces: Path, config: TrainConfig) -> None:
+    with pytest.raises(UsageError, match=r"unknown schema 'ibug86'; .* the data have ibug68"):
+        landmark_task(replace(config, schema="ibug86"), [read_dataset(faces)])
+
+
 def test_faces_with_five_points_train_beside_those_with_all(five: Path, faces: Path, config: TrainConfig) -> None:
     config = replace(config, data=DataConfig(negatives=0, shares={"five": 3.0}))
     epoch = landmark_task(config, [read_dataset(faces), read_dataset(five)]).epoch(0)

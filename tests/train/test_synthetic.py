@@ -89,7 +89,9 @@ def test_jaw_labels_are_even_on_each_side(faces: list[SyntheticFace]) -> None:
     for face in faces:
         for side in (face.points[:9], face.points[8:17]):
             steps = np.linalg.norm(np.diff(side, axis=0), axis=1)
-            assert np.abs(steps / steps.mean() - 1).max() < 0.2  # even along the line, whose corners they cut: 0.17 of a profile
+            assert (
+                np.abs(steps / steps.mean() - 1).max() < 0.2
+            )  # even along the line, whose corners they cut: 0.17 of a profile
 
 
 def test_brows_are_drawn_below_their_labels() -> None:

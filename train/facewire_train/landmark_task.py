@@ -164,7 +164,13 @@ def _held_back(samples: Sequence[Sample], schema: LandmarkSchema) -> list[Sample
 
 def _schema(config: TrainConfig, datasets: Sequence[Dataset]) -> LandmarkSchema:
     """Give the configured schema, as a data set defines it or as it is built in."""
-    return next((d.schema for d in datasets if d.schema.name == config.schema), None) or find_schema(config.schema)
+    for dataset in datasets:
+        if dataset.schema.name == config.schema:
+            return dataset.schema
+    try:
+        return find_schema(config.schema)
+    except UsageError as error:
+        raise UsageError(f"{error}; the data have {', '.join({d.schema.name: '' for d in datasets})}") from error
 
 
 def _card(
