@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from facewire_edge.errors import DataError, ModelError, UsageError
 from facewire_edge.facebox import MEAN_POINTS5
+from facewire_edge.geometry import Box
 from facewire_edge.settings import to_toml
 from facewire_train.checkpoint import load_checkpoint
 from facewire_train.config import LANDMARK_LOSSES, DataConfig, DetectorConfig, ModelConfig, TrainConfig, load_config
@@ -278,15 +279,19 @@ def test_detector_trains_and_evaluates(tmp_path: Path, faces: Path, config: Trai
 
 
 def test_a_detector_without_five_labelled_points_trains_to_the_end(
-    tmp_path: Path, faces: Path, config: TrainConfig
+    tmp_path: Path, faces: Path, config: TrainConfig, caplog: pytest.LogCaptureFixture
 ) -> None:
     blocks = ((8, 2), (8, 2), (12, 2), (12, 2))
     config = replace(config, kind="detector", model=ModelConfig(64, 64, 4, blocks))
     config = replace(config, fit=replace(config.fit, epochs=1, batch=2, steps_per_epoch=2, validate_every=1))
     data = read_dataset(faces)
-    data = replace(data, samples=tuple(replace(s, points5=None) for s in data.samples))
+    detector_task(config, [data])
+    assert "only the box around their landmarks" not in caplog.text
+    data = replace(data, samples=tuple(replace(s, points5=None, box=Box.around(s.points)) for s in data.samples))
     fit(detector_task(config, [data]), config, tmp_path / "run", base_record(config, [data], "x"))
     assert (tmp_path / "run" / "model.keras").exists()
+    faces_of_it = len(data.split("train"))
+    assert f"{faces_of_it} of {faces_of_it} faces have only the box around their landmarks" in caplog.text
 
 
 def test_sets_of_one_schema_under_two_names_train_together(faces: Path, config: TrainConfig) -> None:

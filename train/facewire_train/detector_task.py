@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -18,14 +19,18 @@ from numpy.typing import NDArray
 from facewire_train.config import TrainConfig
 from facewire_train.datasets import Dataset, Sample
 from facewire_train.evaluate import evaluate_detector, has_points5, keras_runner, to_network
+from facewire_train.faces import face_box
 from facewire_train.fit import Task
 from facewire_train.hardness import hardness
+from facewire_train.labels import is_tight
 from facewire_train.landmark_task import terms_of
 from facewire_train.losses import focal, smooth_l1
 from facewire_train.model import detector_model
 from facewire_train.scenes import Scene, compose, load_scenes
 from facewire_train.targets import encode
 from facewire_train.teacher import Teacher
+
+log = logging.getLogger(__name__)
 
 FOCAL_GAMMA = 2.0  # the paper's best
 BEND = 0.02  # of smooth L1, in reference sizes; errors of a tenth of a face must still pull with full strength
@@ -81,6 +86,8 @@ def detector_task(config: TrainConfig, datasets: Sequence[Dataset]) -> Task:
     shares = config.data.shares
     teacher = Teacher() if config.data.teacher else None
     sets = [d for d in datasets if d.split("train")]
+    for dataset in sets:
+        _warn_of_tight_boxes(dataset)
     groups = [group_of(load_scenes(d.split("train"), teacher), shares.get(d.name, 1.0), config.data.hard) for d in sets]
     if not groups:
         raise DataError("no face in the training split; check `split` and `faces` in faces.jsonl")
@@ -93,6 +100,20 @@ def detector_task(config: TrainConfig, datasets: Sequence[Dataset]) -> Task:
         validate=lambda model: _validate(model, card, held_back),
         card=card,
     )
+
+
+def _warn_of_tight_boxes(dataset: Dataset) -> None:
+    """Say so where a set's faces have no more than their landmarks' box: it ends at the brows, a face's does not."""
+    faces = [s for s in dataset.split("train") if not s.ignore]
+    tight = sum(face_box(s) == s.box and is_tight(s.box, s.points) for s in faces)
+    if tight:
+        log.warning(
+            "%s: %d of %d faces have only the box around their landmarks, without forehead and ears; label boxes, or "
+            "give their schema points5",
+            dataset.path,
+            tight,
+            len(faces),
+        )
 
 
 def group_of(scenes: Sequence[Scene], share: float, exponent: float) -> Group:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from math import radians
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from facewire_train.augment import flip
 from facewire_train.evaluate import BatchRunner, detector_crop
 from facewire_train.images import read_labelled
-from facewire_train.labels import Sample, follows, labelled_points
+from facewire_train.labels import Sample, follows, is_tight, labelled_points
 
 VIEWS = 8  # crops of a face; every second one is mirrored
 TURN_DEG, GROW, SHIFT = 10.0, 0.06, 0.03  # of the views: standard deviations; shift in crops
@@ -206,7 +206,7 @@ def _whole(sample: Sample, points: NDArray[np.float32], schema: LandmarkSchema) 
     five, box = sample.points5, sample.box
     if five is not None and follows(five, sample.points, schema):
         five = schema.points5_of(points)
-    if np.allclose(astuple(box), astuple(Box.around(sample.points)), atol=0.01):
+    if is_tight(box, sample.points):
         box = Box.around(points)
     return replace(sample, points=points, points5=five, box=box)
 

@@ -7,7 +7,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
@@ -300,6 +300,11 @@ def box_array(values: Any, where: str) -> Box:
 def follows(points5: NDArray[np.float32], points: NDArray[np.float32], schema: LandmarkSchema) -> bool:
     """Say whether the five points (5, 2) are those that the schema makes of the points (N, 2)."""
     return schema.points5 is not None and np.allclose(points5, schema.points5_of(points), atol=0.01, equal_nan=True)
+
+
+def is_tight(box: Box, points: NDArray[np.float32]) -> bool:
+    """Say whether a box is no more than what the labelled of the points (N, 2) take up."""
+    return np.allclose(astuple(box), astuple(Box.around(points)), atol=0.01)
 
 
 def box_or_tight(box: Box | None, points: NDArray[np.float32], where: str) -> Box:
