@@ -100,7 +100,8 @@ switch_to() {
     link "$root/current/facewire.toml" "$config"
     link current/.venv "$root/.venv"
     link current/models "$root/models"
-    cp "$root/current/facewire.service" "$unit"
+    cp "$root/current/facewire.service" "$unit.new"
+    mv -T "$unit.new" "$unit"
     start
 }
 
@@ -133,7 +134,8 @@ switch_off() {
 }
 
 go_back() {
-    say "release $id is not healthy after $patience_s s; its log: journalctl -u facewire"
+    trap - EXIT
+    say "$1; its log: journalctl -u facewire"
     if [ -n "$before" ]; then switch_to "$before"; else switch_off; fi
     if is_healthy; then say "$before runs again"; else say "$before is not healthy either"; fi
     exit 1
@@ -156,8 +158,10 @@ fill_release
 check_release
 # Until here nothing has changed. From here on a lost connection or Ctrl-C must not stop it before it could go back.
 trap '' HUP INT PIPE TERM
+trap 'go_back "release $id cannot be put in place"' EXIT # a full disk, say
 take_release
 switch_to "$release"
-is_healthy || go_back
+is_healthy || go_back "release $id is not healthy after $patience_s s"
+trap - EXIT
 clean_up
 say "release $id runs"

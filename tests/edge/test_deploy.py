@@ -185,6 +185,22 @@ def test_lost_connection_does_not_keep_it_from_going_back(board: Board) -> None:
     assert board.runs == board.all_of("a")
 
 
+@pytest.mark.parametrize("before", ["a", "hand"])
+def test_disk_that_is_full_in_the_middle_goes_back(board: Board, before: str) -> None:
+    if before == "hand":
+        board.set_up_by_hand()
+    else:
+        assert board.install("a") == 0
+    # The first unit finds no room; what goes back is smaller.
+    no_room = (
+        'case $2 in *.service.new) [ -e "$FACEWIRE_PREFIX/full" ] || { touch "$FACEWIRE_PREFIX/full"; exit 1; };; esac'
+    )
+    write_command(board.root / "bin/cp", f'{no_room}\nexec /bin/cp "$@"')
+    assert board.install("b") == 1
+    assert board.runs == board.all_of(before)
+    assert not list(board.unit.parent.glob("*.new"))
+
+
 def test_refused_repeat_of_the_running_release_leaves_it(board: Board) -> None:
     assert board.install("a") == 0
     before = text_of(board.facewire)
