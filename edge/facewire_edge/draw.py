@@ -17,7 +17,7 @@ from facewire_edge.errors import DataError, UsageError
 from facewire_edge.geometry import Box
 from facewire_edge.media import DEFAULT_FPS
 from facewire_edge.message import Message, decode
-from facewire_edge.schema import SCHEMAS, LandmarkSchema
+from facewire_edge.schema import SCHEMAS, LandmarkSchema, find_schema
 from facewire_edge.types import Face, Frame, Image, Points
 from facewire_edge.writers import VIDEO_SUFFIXES, Writer, picture_writer, video_writer
 
@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("messages", type=Path, help="JSON lines, as the sinks stdout and jsonl write them")
     parser.add_argument("input", help="the file or folder that the messages are of; `replay` for the packaged clip")
     parser.add_argument("out", type=Path, help=f"a video ({', '.join(VIDEO_SUFFIXES)}) or a folder for PNGs")
+    parser.add_argument("--schema", metavar="FILE.toml", help="of your own landmarks, for the lines between them")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -52,9 +53,10 @@ def run(arguments: argparse.Namespace) -> None:
     out: Path = arguments.out
     _check_paths(arguments.messages, arguments.input, out)
     messages = read_messages(arguments.messages)
+    schema = None if arguments.schema is None else find_schema(arguments.schema)
     video = out.suffix.lower() in VIDEO_SUFFIXES
     with video_writer(out, frame_rate(messages)) if video else picture_writer(out) as write:
-        count = _draw_all(arguments.input, messages, write)
+        count = _draw_all(arguments.input, messages, write, schema)
     log.info("drew %d frames with messages into %s", count, out)
 
 
@@ -116,14 +118,14 @@ def _decode(line: str, where: str) -> Message | None:
         raise DataError(f"{where}: {error}") from error
 
 
-def _draw_all(spec: str, messages: dict[int | str, Message], write: Writer) -> int:
+def _draw_all(spec: str, messages: dict[int | str, Message], write: Writer, schema: LandmarkSchema | None) -> int:
     """Write every frame of the input, drawn on where there is a message; give the number of those."""
     count = 0
     with closing(open_camera(spec)) as camera:
         for frame in _frames(camera):
             message = messages.get(frame.index if frame.name is None else frame.name)
             count += message is not None
-            write(frame.image if message is None else draw(frame, message), frame.name or f"{frame.index:06d}")
+            write(frame.image if message is None else draw(frame, message, schema), frame.name or f"{frame.index:06d}")
     if not count:
         raise DataError(f"no message belongs to a frame of {spec}; are they of another input?")
     return count
@@ -142,8 +144,8 @@ def _frames(camera: Camera) -> Iterator[Frame]:
         yield frame
 
 
-def draw(frame: Frame, message: Message) -> Image:
-    """Give a copy of the frame with its faces drawn.
+def draw(frame: Frame, message: Message, schema: LandmarkSchema | None = None) -> Image:
+    """Give a copy of the frame with its faces drawn; ``schema`` is that of the message, where it is not built in.
 
     Raises:
         DataError: the message speaks of a picture of another size.
@@ -158,7 +160,7 @@ def draw(frame: Frame, message: Message) -> Image:
             "are they of another input?"
         )
     for face in message.result.faces:
-        draw_face(image, face, SCHEMAS.get(message.schema))
+        draw_face(image, face, schema or SCHEMAS.get(message.schema))
     return image
 
 

@@ -9,17 +9,20 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
+from pathlib import Path
 from typing import Protocol
 
 from aiohttp import WSMsgType, web
 from aiohttp.typedefs import Handler, Middleware
 
 from facewire_edge.access import Access, is_same_origin
+from facewire_edge.card import read_card
+from facewire_edge.errors import ModelError
 from facewire_edge.health import Health
 from facewire_edge.hub import Hub, Mailbox
 from facewire_edge.limits import Bucket
 from facewire_edge.metrics import Metrics
-from facewire_edge.schema import SCHEMAS
+from facewire_edge.schema import SCHEMAS, LandmarkSchema
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +61,7 @@ class Board:
     metrics: Metrics
     access: Access
     pictures: Pictures | None = None  # None: no picture leaves the board
+    model: Path | None = None  # whose card may hold a schema of one's own
 
 
 BOARD: web.AppKey[Board] = web.AppKey("board", Board)
@@ -149,11 +153,23 @@ async def _page(_: web.Request) -> web.Response:
 
 
 async def _schema(request: web.Request) -> web.Response:
-    """Give the lines between the points of a known schema."""
-    schema = SCHEMAS.get(request.match_info["name"])
-    if schema is None:
+    """Give the lines between the points of a known schema: a built-in one or the model's own."""
+    name, model = request.match_info["name"], request.app[BOARD].model
+    schema = SCHEMAS.get(name)
+    if schema is None and model is not None:
+        schema = await asyncio.to_thread(_schema_of, model)
+    if schema is None or schema.name != name:
         raise web.HTTPNotFound
     return web.json_response(schema.to_dict())
+
+
+def _schema_of(model: Path) -> LandmarkSchema | None:
+    """Give the schema of a model file as it is now: it may have been exchanged since start."""
+    try:
+        return read_card(model)[0].schema
+    except ModelError as error:  # half copied, say; the loop still has the old one
+        log.warning("%s", error)
+        return None
 
 
 async def _healthz(request: web.Request) -> web.Response:

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
@@ -50,14 +51,20 @@ def open_sink(address: Address, config: EdgeConfig) -> WebSink:
     access = load_access(address, config.stream.token_file)
     tls = load_tls(config.stream.tls_certificate, config.stream.tls_key)
     feed = None if config.preview is None else PreviewFeed(blurred=config.preview == "blurred")
-    return WebSink(address, access, tls, config.stream.max_clients, feed)
+    return WebSink(address, access, tls, config.stream.max_clients, feed, Path(config.model))
 
 
 class WebSink:
     """Hand messages to the server's thread; only that thread touches a client."""
 
     def __init__(
-        self, address: Address, access: Access, tls: ssl.SSLContext | None, max_clients: int, feed: PreviewFeed | None
+        self,
+        address: Address,
+        access: Access,
+        tls: ssl.SSLContext | None,
+        max_clients: int,
+        feed: PreviewFeed | None,
+        model: Path | None = None,
     ) -> None:
         self.name = str(address)
         self._feed, self._tls, self._max_clients = feed, tls, max_clients
@@ -67,7 +74,7 @@ class WebSink:
         self._stop = asyncio.Event()
         self._hub, self._metrics = Hub(max_clients), Metrics()
         self._health = Health(time.monotonic())
-        self._board = Board(self._hub, self._health, self._metrics, access, feed)
+        self._board = Board(self._hub, self._health, self._metrics, access, feed, model)
         self._listening = _listen(address)
         self.port: int = self._listening.getsockname()[1]
         self._loop = asyncio.new_event_loop()

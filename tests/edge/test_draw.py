@@ -44,8 +44,8 @@ def write_lines(path: Path, *lines: str) -> Path:
     return path
 
 
-def run(messages: Path, spec: Path, out: Path) -> None:
-    draw.run(argparse.Namespace(messages=messages, input=str(spec), out=out))
+def run(messages: Path, spec: Path, out: Path, schema: str | None = None) -> None:
+    draw.run(argparse.Namespace(messages=messages, input=str(spec), out=out, schema=schema))
 
 
 def read_video(path: Path) -> tuple[float, list[NDArray[np.uint8]]]:
@@ -105,6 +105,24 @@ def test_points_are_drawn_whatever_the_schema(schema: str) -> None:
     x, y = np.round(face.landmarks[20]).astype(int)
     assert drawn[y, x].max() > 150
     assert not frame.image.any()  # the frame itself is left alone
+
+
+def test_lines_of_a_schema_of_ones_own_are_drawn(tmp_path: Path) -> None:
+    schema = tmp_path / "mine.toml"
+    names = ", ".join(f'"p{i}"' for i in range(68))
+    schema.write_text(
+        f'name = "mine"\nnames = [{names}]\nmirror = []\neye_corners = [0, 1]\n'
+        '[[contours]]\nname = "across"\nindices = [0, 34]\n'
+    )
+    stills = tmp_path / "stills"
+    stills.mkdir()
+    cv2.imwrite(str(stills / "a.png"), np.zeros((SIZE[1], SIZE[0], 3), np.uint8))
+    messages = write_lines(tmp_path / "m.jsonl", line(0, schema="mine", image="a.png"))
+    centres = []
+    for name, given in (("points", None), ("lines", str(schema))):
+        run(messages, stills, tmp_path / name, given)
+        centres.append(cv2.imread(str(next((tmp_path / name).glob("*.png"))))[46:51, 62:67].max())
+    assert centres[0] == 0 < 100 < centres[1]  # the line from the first point to the one opposite
 
 
 def test_each_contour_has_its_own_colour() -> None:

@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,10 @@ pytest.importorskip("aiohttp", reason="the extra `stream` is not installed")
 import aiohttp
 from facewire_edge.access import TOKEN_VARIABLE, Access
 from facewire_edge.addresses import Address
-from facewire_edge.config import EdgeConfig, StreamConfig
+from facewire_edge.card import attach_card, read_card
+from facewire_edge.config import MODELS, EdgeConfig, StreamConfig
 from facewire_edge.errors import OutputError, UsageError
+from facewire_edge.schema import Contour
 from facewire_edge.tls import load_tls
 from facewire_edge.web import PreviewFeed, WebSink, open_sink
 
@@ -183,6 +186,23 @@ def test_page_learns_the_lines_of_a_schema() -> None:
     with server() as sink:
         assert json.loads(get(sink, "/schema/ibug68")[1])["contours"]
         assert get(sink, "/schema/nothing")[0] == 404
+
+
+def test_page_learns_the_lines_of_a_model_of_ones_own(tmp_path: Path) -> None:
+    card, flatbuffer = read_card(MODELS / "landmarks68_lite_int8.tflite")
+    assert card.schema is not None
+    model = tmp_path / "mine.tflite"
+    own = replace(card.schema, name="mine", contours=(Contour("brow", (17, 18, 19)),))
+    attach_card(flatbuffer, replace(card, schema=own), model)
+    sink = WebSink(LOCAL, Access(loopback=True), None, 4, None, model)
+    with closing(sink):
+        assert json.loads(get(sink, "/schema/mine")[1])["contours"] == [
+            {"name": "brow", "indices": [17, 18, 19], "closed": False}
+        ]
+        assert get(sink, "/schema/yours")[0] == 404
+        model.write_bytes(b"half")
+        assert get(sink, "/schema/mine")[0] == 404
+        assert get(sink, "/schema/ibug68")[0] == 200
 
 
 def test_health_before_the_first_frame_and_after() -> None:
