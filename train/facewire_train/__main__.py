@@ -42,6 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     _fit_arguments(verbs.add_parser("fit", help="train a model; resumes an interrupted run, skips a finished one"))
     _fill_arguments(verbs.add_parser("fill", help="pseudo-labels: a trained model fills in what is not labelled"))
+    _average_arguments(
+        verbs.add_parser("average", help="runs of one network: one model with the mean of their weights")
+    )
     _compare_arguments(verbs.add_parser("compare", help="runs side by side: what differs, what came of it"))
     _evaluate_arguments(verbs.add_parser("evaluate", help="measure a .keras or .tflite on labelled faces"))
     _fetch_arguments(verbs.add_parser("fetch", help="a public set, its terms first, into a folder"))
@@ -140,6 +143,12 @@ def _fill_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FRACTION",
         help="of the crop: a point of which the model is less sure stays unlabelled (default: 0.3)",
     )
+
+
+def _average_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(module="average_command")
+    parser.add_argument("--model", type=Path, required=True, action="append", metavar="KERAS", help="two or more")
+    parser.add_argument("--out", type=Path, required=True, metavar="KERAS", help="file to write")
 
 
 def _compare_arguments(parser: argparse.ArgumentParser) -> None:
