@@ -15,6 +15,7 @@ A message says what, got, expected, what to do. Libraries raise; only ``__main__
 
 import errno
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -101,8 +102,22 @@ def run_command(main: Callable[[], None], prog: str, interrupted: int = INTERRUP
         if error.errno not in {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT}:
             raise
         print(f"{prog}: cannot write: {error}; free the disk or choose another folder", file=sys.stderr)
+        _give_up_stdout()
         return OutputError.exit_code
     return 0
+
+
+def _give_up_stdout() -> None:
+    """Let what standard output still holds go nowhere, if it is not taken: the interpreter writes it again at exit.
+
+    Where that fails too, as with Python 3.11.2, the exit code is 120 and the error is told once more.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _interrupt(*_: object) -> None:

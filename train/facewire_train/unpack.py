@@ -48,10 +48,12 @@ def _unpack_zip(archive: Path, folder: Path) -> None:
 
 
 def _unpack_tar(archive: Path, folder: Path) -> None:
-    if not hasattr(tarfile, "data_filter"):
-        found = ".".join(str(part) for part in sys.version_info[:3])
-        raise UsageError(f"unpacking a tar safely needs Python 3.11.4 or newer, got {found}")
     with tarfile.open(archive) as file:
+        if not hasattr(tarfile, "data_filter"):
+            found = ".".join(str(part) for part in sys.version_info[:3])
+            raise UsageError(
+                f"unpacking a tar safely needs Python 3.11.4 or newer, got {found}; run: tar -xf {archive}"
+            )
         file.extractall(folder, filter="data")
 
 
