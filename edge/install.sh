@@ -122,7 +122,7 @@ is_healthy() {
 # To what was set up by hand, if there was anything.
 switch_off() {
     systemctl disable --quiet --now facewire || true
-    rm -f "$root/current"
+    rm -f "$root/current" "$unit.new"
     for path in "$unit" "$config" "$root/.venv" "$root/models"; do put_back "$path"; done
     if [ ! -e "$unit" ]; then
         systemctl daemon-reload

@@ -16,10 +16,9 @@ from facewire_edge.errors import UsageError
 from numpy.typing import NDArray
 
 from facewire_train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from facewire_train.landmark_task import TERMS_SEPARATOR
 
 log = logging.getLogger(__name__)
-
-SEPARATOR = "; "  # of the terms of several sets
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -45,8 +44,8 @@ def _card(checkpoints: Sequence[Checkpoint]) -> ModelCard:
     """Give the first one's card with the data and terms of all."""
     cards = [c.card for c in checkpoints]
     data = {entry["name"]: entry for card in cards for entry in card.data}
-    terms = dict.fromkeys(part for card in cards for part in card.terms.split(SEPARATOR))
-    return replace(cards[0], data=tuple(data.values()), terms=SEPARATOR.join(terms))
+    terms = dict.fromkeys(part for card in cards for part in card.terms.split(TERMS_SEPARATOR))
+    return replace(cards[0], data=tuple(data.values()), terms=TERMS_SEPARATOR.join(terms))
 
 
 def _refuse_foreign(first: Checkpoint, other: Checkpoint) -> None:

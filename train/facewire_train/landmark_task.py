@@ -34,6 +34,7 @@ from facewire_train.teacher import Teacher
 
 log = logging.getLogger(__name__)
 
+TERMS_SEPARATOR = "; "  # of several sets
 MARGIN = 1.25  # side of the crop over the tight landmark box; HRNet's and STAR's protocol
 
 
@@ -199,7 +200,7 @@ def _card(
 
 def terms_of(datasets: Sequence[Dataset]) -> str:
     """Give the terms of a model trained on these sets: those of all of them together."""
-    return "; ".join(dict.fromkeys(d.terms for d in datasets if d.terms)) or "not stated"
+    return TERMS_SEPARATOR.join(dict.fromkeys(d.terms for d in datasets if d.terms)) or "not stated"
 
 
 def _validate(model: Any, card: ModelCard, samples: Sequence[Sample]) -> dict[str, float]:
