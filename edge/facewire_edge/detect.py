@@ -16,6 +16,9 @@ from facewire_edge.types import Detection, Image
 NMS_IOU = 0.4  # a second box that overlaps a better one by more is the same face
 # So is one that lies within it: a box of 0.6 the width has an IoU of only 0.36 (on 72 % of large faces, 2026-11-21).
 NMS_INSIDE = 0.7  # of the smaller box
+# A face is seen from several cells, and the mean of what they say is nearer than the best one's word. Five points of
+# mmlab5 test 6.47 % of the eye distance instead of 6.87, AP of the far model 0.917 instead of 0.904 (2026-11-22).
+BLEND_IOU = 0.75  # what overlaps a kept box by as much belongs to it
 MAX_CANDIDATES = 400  # before suppression; a crowd picture of WIDER has up to 300 faces
 # A picture this many times too large is averaged to half; a linear resize by 0.75 to 1.5 does the rest, five times as
 # fast as one averaging by a factor that is not whole. Halved from 2 on, the detector finds less: AP 0.540 on 611 images
@@ -71,7 +74,8 @@ def detections_of(
     """
     scores, boxes, points = decode(outputs["scores"], outputs["boxes"], outputs["points"], grid, min_score)
     keep = suppress(boxes, scores)
-    boxes, points = (boxes[keep] + 0.5) / scale - 0.5, (points[keep] + 0.5) / scale - 0.5
+    boxes, points = blended(keep, boxes, scores, points)
+    boxes, points = (boxes + 0.5) / scale - 0.5, (points + 0.5) / scale - 0.5
     return [
         Detection(Box(*(float(v) for v in box)), float(score), five.astype(np.float32))
         for box, score, five in zip(boxes, scores[keep], points, strict=True)
@@ -156,3 +160,18 @@ def suppress(boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> NDArray
         alive[i + 1 :] &= overlap <= NMS_IOU * (area[i] + area[i + 1 :] - overlap)
         alive[i + 1 :] &= overlap <= NMS_INSIDE * np.minimum(area[i], area[i + 1 :])
     return np.asarray(keep, dtype=np.int64)
+
+
+def blended(
+    keep: NDArray[np.int64], boxes: NDArray[np.float32], scores: NDArray[np.float32], points: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Give kept boxes (N, 4) and points (N, 5, 2), averaged with what overlaps them by the odds of the scores.
+
+    Source: Bazarevsky et al. 2019, "BlazeFace", section 3, which weights by the scores themselves.
+    """
+    area = np.maximum(0, boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    low, high = np.maximum(boxes[keep, None, :2], boxes[:, :2]), np.minimum(boxes[keep, None, 2:], boxes[:, 2:])
+    overlap = np.maximum(0, high - low).prod(axis=2)
+    weights = (overlap >= BLEND_IOU * (area[keep, None] + area - overlap)) * (scores / (1 + 1e-6 - scores))
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights @ boxes, (weights @ points.reshape(-1, 10)).reshape(-1, 5, 2)

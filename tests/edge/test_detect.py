@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from facewire_edge.card import DetectorSpec
-from facewire_edge.detect import NMS_INSIDE, NMS_IOU, cell_grid, decode, letterbox, suppress
+from facewire_edge.detect import NMS_INSIDE, NMS_IOU, blended, cell_grid, decode, letterbox, suppress
 from facewire_edge.geometry import Box
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,3 +70,19 @@ def test_suppression_equals_the_plain_rule(sizes: list[tuple[int, int, int, int]
         if not any(same_face(Box(*box.tolist()), Box(*array[j].tolist())) for j in kept):
             kept.append(i)
     assert suppress(array, np.linspace(1, 0.5, len(array)).astype(np.float32)).tolist() == kept
+
+
+def test_what_neighbouring_cells_say_of_one_face_is_averaged_by_their_odds() -> None:
+    boxes = np.array([[0, 0, 40, 40], [4, 0, 44, 40], [100, 0, 140, 40], [25, 0, 65, 40]], np.float32)
+    points = np.arange(4, dtype=np.float32)[:, None, None] * np.ones((1, 5, 2), np.float32)
+    middles, fives = blended(np.array([0, 2]), boxes, np.array([0.75, 0.5, 0.9, 0.6], np.float32), points)
+    assert middles == pytest.approx(np.array([[1, 0, 41, 40], [100, 0, 140, 40]]), abs=1e-4)  # 3 parts to 1
+    assert fives[:, 0, 0] == pytest.approx([0.25, 2], abs=1e-4)
+
+
+def test_blending_nothing_gives_nothing() -> None:
+    none = np.zeros(0, np.int64)
+    boxes, points = blended(
+        none, np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32)
+    )
+    assert (boxes.shape, points.shape) == ((0, 4), (0, 5, 2))

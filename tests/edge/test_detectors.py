@@ -187,4 +187,5 @@ def test_what_is_below_the_threshold_is_faint_or_not_given() -> None:
     assert open_detector(path, below)(picture) == []
     assert [d.faint for d in open_detector(path, above, faint=True)(picture)][:1] == [False]
     (found, *_) = open_detector(path, below, faint=True)(picture)
-    assert (found.faint, found.score, found.box) == (True, face.score, face.box)
+    assert (found.faint, found.score) == (True, face.score)
+    assert found.box.iou(face.box) > 0.98  # more of what the cells say is averaged
