@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -88,12 +89,28 @@ def test_schema_that_contradicts_itself_is_refused(change: dict[str, object], wo
     [
         ({**EYES, "points5": None}, "names"),
         ({"eye_corners": [39, 42]}, "eye_corners"),
-        ({"points5": [[i] for i in range(5)]}, "points5"),
     ],
 )
 def test_other_points_under_the_name_of_a_built_in_schema_are_refused(change: dict[str, object], key: str) -> None:
     with pytest.raises(UsageError, match=f"built-in schema .* with other {key}; choose another name"):
         schema_from_dict({**IBUG68.to_dict(), "contours": [], **change, "name": "ibug68"})
+
+
+def test_card_of_an_earlier_version_keeps_its_own_five_points() -> None:
+    eyes = [list(range(36, 42)), list(range(42, 48))]
+    earlier = schema_from_dict({**IBUG68.to_dict(), "contours": [], "points5": [*eyes, [30], [48], [54]]})
+    assert earlier.points5 is not None
+    assert [list(group) for group in earlier.points5[:2]] == eyes
+
+
+def test_point_named_twice_counts_twice() -> None:
+    schema = replace(IBUG68, points5=((36, 37, 37), (45,), (30,), (48,), (54,)))
+    points = np.random.default_rng(1).uniform(0, 100, (68, 2)).astype(np.float32)
+    expected = (points[36] + 2 * points[37]) / 3
+    mapping = linear_map(schema, POINTS5)
+    assert mapping is not None
+    assert np.einsum("dmn,nd->md", mapping, points)[0] == pytest.approx(expected)
+    assert schema.points5_of(points)[0] == pytest.approx(expected)
 
 
 def test_built_in_schema_written_down_by_a_user_is_taken() -> None:

@@ -46,7 +46,7 @@ def reference(predicted: np.ndarray, truth: np.ndarray, schema: LandmarkSchema) 
     for said, true in zip(predicted, truth, strict=True):
         known = ~np.isnan(true).any(axis=1)
         error = np.mean([distance.euclidean(a, b) for a, b in zip(said[known], true[known], strict=True)])
-        eyes = [np.mean(true[list(group)], axis=0) for group in (schema.points5 or ())[:2]]
+        eyes = [np.mean(true[list(set(group))], axis=0) for group in (schema.points5 or ())[:2]]
         found["inter_ocular"].append(error / distance.euclidean(*true[list(schema.eye_corners)]))
         found["inter_pupil"].append(error / (np.nan if np.isnan(eyes).any() else distance.euclidean(*eyes)))
         corners = np.nanmin(true, axis=0), np.nanmax(true, axis=0)

@@ -62,7 +62,7 @@ def normalisers(truth: NDArray[np.float32], schema: LandmarkSchema) -> dict[str,
     right, left = schema.eye_corners
     found = {"inter_ocular": np.linalg.norm(points[:, right] - points[:, left], axis=1)}
     if schema.points5 is not None:
-        eyes = [points[:, list(indices)].mean(axis=1) for indices in schema.points5[:2]]
+        eyes = [points[:, sorted(set(indices))].mean(axis=1) for indices in schema.points5[:2]]  # each point once
         found["inter_pupil"] = np.linalg.norm(eyes[0] - eyes[1], axis=1)
     known = np.isfinite(points).all(axis=2, keepdims=True)
     low = np.where(known, points, np.inf).min(axis=1)
