@@ -17,7 +17,7 @@ RUN_DATA = $(or $(DATA),$(shell $(BIN)/python -c "import json, sys; print(*(d['p
 RUN_KIND = $(shell $(BIN)/python -c "import json, sys; print(json.load(open(sys.argv[1]))['kind'])" $(RUN)/run.json)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup data train convert evaluate run bench test test-arm64 bench-arm lint clean deploy need-run
+.PHONY: help setup data train convert evaluate run bench test test-oldest test-arm64 bench-arm lint clean deploy need-run
 
 help:
 	@echo "make setup                            .venv with everything"
@@ -30,6 +30,7 @@ help:
 	@echo "make bench [CLIP=FILE]                the loop beside MediaPipe (in its own .venv-mediapipe); figures in runs/bench.json"
 	@echo "make deploy PI=USER@HOST [EDGE_CONFIG=TOML] [MODELS='A.tflite ...']   the service on a board; goes back if it fails"
 	@echo "make test                             all tests"
+	@echo "make test-oldest                      edge tests with the oldest packages that are allowed, in .venv-oldest; Python 3.11"
 	@echo "make test-arm64                       edge tests and the clip on emulated Bookworm and Trixie; as root"
 	@echo "make bench-arm [JSON=1]               instructions a frame of the loop on an emulated Pi 4 and Pi 5; as root"
 	@echo "make lint                             ruff, mypy, import contracts"
@@ -75,6 +76,17 @@ deploy: setup
 test: setup
 	$(BIN)/python -m pytest
 
+.venv-oldest/stamp: pyproject.toml | setup
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info[:2] != (3, 11) and 'the oldest packages are for Python 3.11: make PYTHON=python3.11 test-oldest')"
+	test -x .venv-oldest/bin/python || $(PYTHON) -m venv .venv-oldest
+	$(BIN)/python tests/oldest.py edge stream > .venv-oldest/oldest.txt
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check --requirement .venv-oldest/oldest.txt pytest hypothesis
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+test-oldest: .venv-oldest/stamp
+	.venv-oldest/bin/python -m pytest tests/edge
+
 test-arm64: setup
 	PYTHON=$(BIN)/python sh tests/arm64/test.sh
 
@@ -88,5 +100,5 @@ lint: setup
 	$(BIN)/lint-imports
 
 clean:
-	rm -rf build .venv .venv-mediapipe .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info edge/*.egg-info
+	rm -rf build .venv .venv-mediapipe .venv-oldest .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis *.egg-info edge/*.egg-info
 	find edge train convert tests -name __pycache__ -type d -prune -exec rm -rf {} +
