@@ -5,7 +5,6 @@ Left and right are the subject's. Sources: index tables of 300-W (68), WFLW (98)
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewire_edge.errors import UsageError
-from facewire_edge.settings import unknown_key
+from facewire_edge.settings import read_toml, unknown_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +125,7 @@ def load_schema(path: Path) -> LandmarkSchema:
         UsageError: the file is missing, is no TOML or does not describe a schema.
 
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise UsageError(f"cannot read schema {path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:  # its name may hold a zero byte, too
-        raise UsageError(f"{path} is no TOML: {error}") from error
-    return schema_from_dict(values, str(path))
+    return schema_from_dict(read_toml(path, "schema"), str(path))
 
 
 def find_schema(name: str) -> LandmarkSchema:

@@ -22,13 +22,22 @@ def load_settings(cls: type[T], path: Path) -> T:
         UsageError: the file is missing or no TOML, a key is unknown, a value has the wrong type.
 
     """
+    return from_mapping(cls, read_toml(path, "configuration"), str(path))
+
+
+def read_toml(path: Path, what: str) -> dict[str, Any]:
+    """Read a file that people write, ``what`` it is.
+
+    Raises:
+        UsageError: it is missing or no TOML.
+
+    """
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise UsageError(f"cannot read configuration {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"cannot read {what} {path}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:  # a path may hold a zero byte, a value thousands of brackets
         raise UsageError(f"{path} is no TOML: {error}") from error
-    return from_mapping(cls, values, str(path))
 
 
 def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:

@@ -40,6 +40,7 @@ def test_example_configuration_is_good(capsys: pytest.CaptureFixture[str]) -> No
         ("input = 'usb0'\nwait_camera = true", 6, "no file, folder or camera 'usb0'"),
         ("input = '-'", 2, "needs --raw"),
         ("= 3", 2, "is no TOML"),
+        ("a = " + "[" * 3000, 2, "is no TOML"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(
