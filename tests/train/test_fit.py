@@ -328,6 +328,21 @@ def test_a_detector_draws_hard_faces_more_often() -> None:
     assert uneven.chances.sum() == pytest.approx(1)
 
 
+def test_of_an_images_faces_the_harder_is_shown_more_often() -> None:
+    usual, turned = MEAN_POINTS5 * 100, MEAN_POINTS5 * 100 + np.array([[20, 0]] * 3 + [[0, 0]] * 2, np.float32)
+    both = replace(
+        scene(usual),
+        boxes=np.array([[0, 0, 100, 120]] * 3, np.float32),
+        points=np.stack([usual, turned, usual]).astype(np.float32),
+        wanted=np.array([True, True, False]),
+    )
+    shown = group_of([scene(usual), both], 1.0, 1.0).scenes[1].chances
+    assert shown is not None
+    assert shown[1] > 2 * shown[0]
+    assert shown[2] == 0
+    assert shown.sum() == pytest.approx(1)
+
+
 def test_faces_without_five_points_are_drawn_as_usual() -> None:
     nobody = replace(scene(MEAN_POINTS5), points=np.zeros((0, 5, 2), np.float32), wanted=np.zeros(0, bool))
     unknown = scene(np.full((5, 2), np.nan, np.float32))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 
 import keras
@@ -117,11 +117,21 @@ def _warn_of_tight_boxes(dataset: Dataset) -> None:
 
 
 def group_of(scenes: Sequence[Scene], share: float, exponent: float) -> Group:
-    """Let an image be drawn the more often the harder its wanted faces are."""
+    """Let an image be drawn the more often the harder its wanted faces are, and of these the harder be shown."""
     faces = [scene.points[scene.wanted] for scene in scenes]
     hard = hardness(np.concatenate([_residuals(points) for points in faces])) ** exponent
-    chances = np.array([h.mean() if len(h) else 1.0 for h in np.split(hard, np.cumsum([len(f) for f in faces])[:-1])])
-    return Group(scenes, share, chances / chances.sum())
+    of_scenes = np.split(hard, np.cumsum([len(f) for f in faces])[:-1])
+    chances = np.array([h.mean() if len(h) else 1.0 for h in of_scenes])
+    shown = [_of_faces(scene, h) for scene, h in zip(scenes, of_scenes, strict=True)]
+    return Group(shown, share, chances / chances.sum())
+
+
+def _of_faces(scene: Scene, hard: NDArray[np.float64]) -> Scene:
+    if not len(hard):
+        return scene
+    chances = np.zeros(len(scene.boxes))
+    chances[scene.wanted] = hard / hard.sum()
+    return replace(scene, chances=chances)
 
 
 def _residuals(points: NDArray[np.float32]) -> NDArray[np.float32]:

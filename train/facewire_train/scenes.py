@@ -39,6 +39,9 @@ class Scene:
     points: NDArray[np.float32]  # (M, 5, 2), NaN where unknown
     wanted: NDArray[np.bool_]  # (M,) False: neither wanted nor background
     complete: bool  # every face is listed
+    chances: NDArray[np.float64] | None = (
+        None  # (M,) of each face to be the one shown, sum 1; None: of the wanted, equal
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,7 +109,7 @@ def compose(
 
 def place(scene: Scene, width: int, height: int, rng: np.random.Generator) -> Picture:
     """Give the scene turned, scaled and moved so that one of its faces has a random size and place."""
-    face = scene.boxes[int(rng.choice(np.flatnonzero(scene.wanted)))] if scene.wanted.any() else scene.boxes[0]
+    face = scene.boxes[_shown(scene, rng)]
     face_size = float(np.sqrt((face[2] - face[0]) * (face[3] - face[1])))
     if scene.complete and rng.random() < ANYWHERE:
         shift = rng.uniform(0, 1, 2) * scene.image.shape[1::-1] - face[:2]
@@ -122,6 +125,13 @@ def place(scene: Scene, width: int, height: int, rng: np.random.Generator) -> Pi
     if not scene.complete:
         known = _known(boxes, width, height)
     return Picture(np.asarray(image, np.uint8), boxes, points.astype(np.float32), scene.wanted, known)
+
+
+def _shown(scene: Scene, rng: np.random.Generator) -> int:
+    if not scene.wanted.any():
+        return 0
+    chances = scene.wanted / scene.wanted.sum() if scene.chances is None else scene.chances
+    return int(rng.choice(len(scene.boxes), p=chances))
 
 
 def _matrix(
