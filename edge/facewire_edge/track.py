@@ -36,10 +36,11 @@ TELLING = 0.1  # of two tracks on one face, the one that is farther by this from
 AMBIGUOUS_FRAMES = 5  # with no telling difference, before the newer of the two is let go
 JUMP = 0.5  # a track that goes so far in one frame must be confirmed by the detector
 REVIVE = 1.0  # a face that appears so near to where a lost one was, or would be by now, is the lost one
-# A detection below the detector's threshold is a face if both looks at it have at least this presence. Of 906 face-free
-# crops 1 shows such a face, from 0.4 of a score on as from 0.3 (4 if the second look alone is asked), while profiles in
-# a dark hall, at 0.31 to 0.5, have 0.984 to 0.996 (2026-11-22).
-CERTAIN = 0.98
+# A detection below the detector's threshold is a face if a first look at it has some presence, and a second, from what
+# the first found, has this one: profiles in a dark hall, at 0.3 to 0.5 of a score, have little at the first, whose crop
+# is as good as five coarse points. Of 906 face-free crops 1 shows such a face, 4 with the far model; as many or more if
+# both looks must have 0.98, which finds 1.11 instead of 1.40 faces a frame in a clip from that hall (2026-11-22).
+PLAUSIBLE, CERTAIN = 0.3, 0.99
 FAINT_LOOKS = 3  # at most so many of them in a search: each costs an inference
 RETRY_S = 0.5  # until a place is looked at again where a faint detection was no face
 PLACES = 16  # such places that are remembered, the latest
@@ -83,9 +84,8 @@ class TrackSettings:
 
 
 def presence_needed(detection: Detection, min_presence: float) -> tuple[float, float]:
-    """Give the presence that the first and the second look at a detection must have; a faint one convinces at both."""
-    certain = max(CERTAIN, min_presence)
-    return (certain, certain) if detection.faint else (0.0, min_presence)
+    """Give the presence that the first and the second look at a detection must have."""
+    return (PLAUSIBLE, max(CERTAIN, min_presence)) if detection.faint else (0.0, min_presence)
 
 
 @dataclass(slots=True, eq=False)
