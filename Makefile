@@ -26,7 +26,7 @@ help:
 	@echo "make train DATA=FOLDER CONFIG=TOML    train on your own labelled faces (several folders: DATA='A B')"
 	@echo "make convert [RUN=runs/NAME]          int8 model of the newest run, if the parity gate holds"
 	@echo "make evaluate [RUN=...] [BOXES=truth|truth5|detector]   error of the newest run on its test split"
-	@echo "make run [INPUT=usb|rpi|FILE|...]     the edge loop with the newest run's model; default: the packaged clip"
+	@echo "make run [INPUT=usb|rpi|FILE|...]     the edge loop with the newest run's model, if converted, else the shipped one"
 	@echo "make bench [CLIP=FILE]                the loop beside MediaPipe (in its own .venv-mediapipe); figures in runs/bench.json"
 	@echo "make deploy PI=USER@HOST [EDGE_CONFIG=TOML] [MODELS='A.tflite ...']   the service on a board; goes back if it fails"
 	@echo "make test                             all tests"

@@ -72,7 +72,7 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--realtime", action="store_true", default=None, help="pace a file like a camera")
     parser.add_argument("--no-smooth", dest="smooth", action="store_false", default=None, help="publish raw landmarks")
     parser.add_argument("--pose", action="store_true", default=None, help="add yaw, pitch and roll of each head")
-    blink = "add how far eyes and mouth are open, and whether both eyes are closed"
+    blink = "add how far eyes and mouth are open, and whether the eyes are closed"
     parser.add_argument("--blink", action="store_true", default=None, help=blink)
     uncertainty = "add how far off each landmark is expected to be, where the model tells it"
     parser.add_argument("--uncertainty", action="store_true", default=None, help=uncertainty)

@@ -56,7 +56,7 @@ class ModelCardError(ModelError):
 
 
 class RuntimeMissingError(ModelError, ImportError):
-    """Report that no TFLite runtime can be imported."""
+    """Report that no TFLite runtime can be imported, or that the Edge TPU compiler is missing."""
 
 
 class GateError(FacewireError, ValueError):

@@ -31,7 +31,7 @@ class Box:
 
     @classmethod
     def around(cls, points: Points) -> Box:
-        """Give the tight box of ``points`` (N, 2), ignoring those that are not finite."""
+        """Give the tight box of ``points`` (N, 2), NaN left out."""
         rows = np.ascontiguousarray(points.T)  # NumPy reduces along the last axis faster
         return cls(*np.fmin.reduce(rows, axis=1).tolist(), *np.fmax.reduce(rows, axis=1).tolist())
 

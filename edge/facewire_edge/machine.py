@@ -5,11 +5,9 @@ from __future__ import annotations
 import platform
 from pathlib import Path
 
-from facewire_edge.throttle import read_board
+from facewire_edge.throttle import FLAGS, read_board
 
 ROOT = Path("/")
-# Source: Raspberry Pi documentation, "vcgencmd get_throttled"; 16 bits higher: it happened since the start.
-FLAGS = ("under-voltage", "frequency capped", "throttled", "soft temperature limit")
 
 
 def device_name(root: Path = ROOT) -> str:
@@ -34,8 +32,8 @@ def throttling(root: Path = ROOT) -> list[str] | None:
     bits = read_board(root / "sys").flags
     if bits is None:
         return None
-    now = [f"{flag} now" for number, flag in enumerate(FLAGS) if bits >> number & 1]
-    return now + [f"{flag} since start" for number, flag in enumerate(FLAGS) if bits >> number + 16 & 1]
+    now = [f"{name} now" for name, bit in FLAGS.items() if bits >> bit & 1]
+    return now + [f"{name} since start" for name, bit in FLAGS.items() if bits >> bit + 16 & 1]
 
 
 def _number(path: Path) -> float | None:

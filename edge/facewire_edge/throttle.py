@@ -19,7 +19,8 @@ JOIN_S = TOOL_TIMEOUT_S + 1
 # Source: raspberrypi.com/documentation/computers/raspberry-pi.html, "Frequency management and thermal control"
 STEPS = ((80.0, 8), (75.0, 4), (70.0, 2))  # degrees Celsius from which the detector runs so many times more rarely
 HYSTERESIS_C = 3.0
-FLAGS = {"under-voltage": 0, "frequency-capped": 1, "throttled": 2, "soft-temperature-limit": 3}  # name -> bit, of now
+# Name -> bit, of now; 16 bits higher: since the start. Source: Raspberry Pi documentation, "vcgencmd get_throttled".
+FLAGS = {"under-voltage": 0, "frequency-capped": 1, "throttled": 2, "soft-temperature-limit": 3}
 LOWERED = ("frequency-capped", "throttled")  # the clock: by heat, or by a weak power supply (0x50005 is usual)
 
 

@@ -183,7 +183,7 @@ class Tracker:
             self._search_next()
 
     def _search_next(self) -> None:
-        self._since_detection = self._settings.detect_every * FULL
+        self._since_detection = np.inf
 
     def _detect(self, image: Image) -> tuple[list[Detection] | None, float]:
         """Search the frame when it is due, or when nothing is followed; else give None."""

@@ -19,7 +19,7 @@ class Frame:
     """Hold one picture of a camera."""
 
     image: Image
-    index: int  # the sensor's own count from 0; gaps are dropped frames
+    index: int  # count of the frames read from the camera, from 0; gaps are dropped frames
     time_ns: int  # monotonic clock, when the picture was taken
     name: str | None = None  # file name, for a folder of stills
 
@@ -70,7 +70,7 @@ class Face:
     detection: Detection | None = None  # when the detector ran on this frame
     pose: Pose | None = None  # where it is asked for
     openness: Openness | None = None  # where blink is asked for
-    blink: bool = False  # both eyes are closed
+    blink: bool = False  # the eyes are closed, on the average of both
     uncertainty: NDArray[np.float32] | None = None  # (N,) distance from the truth to expect, where it is asked for
     whole: Box | None = None  # of the face, where landmarks may be of a part of it
 

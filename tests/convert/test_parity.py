@@ -24,7 +24,7 @@ from facewire_edge.card import attach_card
 from facewire_edge.errors import DataError, GateError
 from facewire_edge.interpreter import load_model
 from facewire_train.datasets import read_dataset
-from facewire_train.evaluate import edge_runner, predict_points, truth5_crop
+from facewire_train.evaluate import edge_runner, predict, truth5_crop
 
 
 def verdict(float_loss: float, int8_loss: float, allowed: float = 0.02) -> Verdict:
@@ -80,7 +80,7 @@ def test_int8_is_close_to_float(parity: Any) -> None:
 def test_int8_side_is_what_the_device_computes(conversion: Any, parity: Any) -> None:
     model = load_model(conversion.model_path)
     crops = [truth5_crop(s, model.card) for s in parity.samples]
-    expected = predict_points(parity.samples, crops, model.card, edge_runner(model))
+    expected = predict(parity.samples, crops, model.card, edge_runner(model)).points
     np.testing.assert_array_equal(parity.int8.points, expected)
 
 

@@ -24,7 +24,7 @@ from facewire_train.evaluate import (
     errors_of,
     evaluate_landmarks,
     open_model,
-    predict_points,
+    predict,
     summary,
     true_box,
     truth5_crop,
@@ -46,7 +46,7 @@ def write_peer(path: Path, samples: tuple[Sample, ...], shift_px: float = 1.0, *
 def said(samples: tuple[Sample, ...], shift_px: float) -> Prediction:
     points = np.stack([s.points for s in samples]) + np.float32(shift_px)
     errors = errors_of(points, samples, IBUG68)
-    return Prediction(samples, points, points, errors, errors)
+    return Prediction(samples, points, errors, errors)
 
 
 def test_peers_answers_are_matched_by_image_and_face(tmp_path: Path, faces: Path) -> None:
@@ -127,7 +127,7 @@ def test_model_is_measured_on_five_points_where_no_more_are_labelled(tmp_path: P
     samples = read_dataset(five).split("test")
     card, run = open_model(Path(EdgeConfig().model))
     assert card.schema is not None
-    points = predict_points(samples, [truth5_crop(s, card) for s in samples], card, run)
+    points = predict(samples, [truth5_crop(s, card) for s in samples], card, run).points
     errors = [
         np.linalg.norm(card.schema.points5_of(p) - s.points, axis=1).mean() / np.linalg.norm(s.points[0] - s.points[1])
         for p, s in zip(points, samples, strict=True)

@@ -69,7 +69,7 @@ def differing(runs: Sequence[Run]) -> dict[str, list[Any]]:
 
 
 def results(runs: Sequence[Run]) -> dict[str, list[Any]]:
-    """Give what came of the runs: epochs, the last loss, the best and the final validation figures."""
+    """Give what came of the runs: epochs, the last loss, the last validation figures."""
     names = dict.fromkeys(n for r in runs for row in r.history for n in row if n.startswith("val_"))
     rows: dict[str, list[Any]] = {
         "epochs": [len(r.history) for r in runs],

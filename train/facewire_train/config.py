@@ -38,7 +38,8 @@ class FitConfig:
     warmup_epochs: float = 3.0
     average: float = 0.998  # momentum of the weights' moving average
     validate_every: int = 5  # epochs
-    steps_per_epoch: int = 0  # 0: every face as often as `data.shares` says, once without
+    # 0: as many as show every face as often as its share says; of a detector, every image once
+    steps_per_epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,8 @@ class DataConfig:
     synthetic_px: int = 144
     negatives: float = 0.12  # share of off-face crops
     teacher: bool = False  # the shipped models look for unlabelled faces (detector) and for hard off-face crops
-    shares: dict[str, float] = field(default_factory=dict)  # how often a set is drawn; 1 where not named
+    # Set -> how often each of its faces is drawn, of a detector: how often the set is; 1 where not named.
+    shares: dict[str, float] = field(default_factory=dict)
     hard: float = 0.0  # exponent: a face twice as far from the mean shape as usual is drawn 2 ** hard times as often
     expression: float = 0.0  # the same for how unusually far lids or lips are apart: closed eyes, open mouths
     offsets: dict[str, float] = field(default_factory=dict)  # set -> pixels by which its labels lie right and below

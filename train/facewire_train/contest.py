@@ -89,9 +89,8 @@ def enter_peer(peer: Peer, samples: Sequence[Sample], schema: LandmarkSchema) ->
     """
     chosen = measurable(samples, schema)
     points = points_of_peer(peer, chosen, schema)
-    nothing = np.full_like(points, np.nan)
     errors = errors_of(points, chosen, schema)
-    prediction = Prediction(chosen, points, nothing, errors, np.full(len(chosen), np.nan))
+    prediction = Prediction(chosen, points, errors, np.full(len(chosen), np.nan))
     return Contestant(peer.name, schema, None, prediction, None, peer.size, peer.ms)
 
 

@@ -40,9 +40,8 @@ class Prediction:
 
     samples: tuple[Sample, ...]
     points: NDArray[np.float32]  # (S, N, 2) image pixels
-    mean_points: NDArray[np.float32]  # the bare mean shape in the same crops
     errors: NDArray[np.float64]  # (S,) NME as a fraction, infinite where missed
-    mean_errors: NDArray[np.float64]
+    mean_errors: NDArray[np.float64]  # of the bare mean shape in the same crops
     expected: NDArray[np.float32] | None = None  # (S, N) distance from the truth in pixels, where the model tells it
 
 
@@ -148,13 +147,6 @@ def best_detection(face: Box, detections: Sequence[Detection]) -> Detection | No
     return best if best is not None and face.iou(best.box) >= MATCH_IOU else None
 
 
-def predict_points(
-    samples: Sequence[Sample], crops: Sequence[CropTransform | None], card: ModelCard, run: BatchRunner
-) -> NDArray[np.float32]:
-    """Give the predicted points (S, N, 2) in image pixels, NaN where there is no crop."""
-    return predict(samples, crops, card, run).points
-
-
 def predict(
     samples: Sequence[Sample], crops: Sequence[CropTransform | None], card: ModelCard, run: BatchRunner
 ) -> Looks:
@@ -189,7 +181,7 @@ def evaluate_landmarks(
         samples: of one schema.
         card: of the model.
         run: the model.
-        boxes: truth, truth5 or detector; see DESIGN, evaluation.
+        boxes: truth, truth5 or detector; see train/README.md.
         detector: for ``boxes="detector"``.
         schema: of the samples, where it is not the model's: its points are mapped to it.
 
@@ -213,7 +205,7 @@ def evaluate_landmarks(
     points, mean = (np.einsum("dmn,snd->smd", mapping, p).astype(np.float32) for p in (looks.points, mean))
     expected = looks.expected if schema.names == card.schema.names else None
     errors = errors_of(points, samples, schema)
-    return Prediction(samples, points, mean, errors, errors_of(mean, samples, schema), expected)
+    return Prediction(samples, points, errors, errors_of(mean, samples, schema), expected)
 
 
 def _mapping(source: LandmarkSchema, target: LandmarkSchema) -> NDArray[np.float32]:
@@ -267,7 +259,7 @@ def errors_of(points: NDArray[np.float32], samples: Sequence[Sample], schema: La
 
 
 def summary(prediction: Prediction) -> dict[str, Any]:
-    """Give the figures of DESIGN, evaluation: overall and per subset."""
+    """Give the figures of a report: overall and per subset."""
     subsets = sorted({s.subset for s in prediction.samples})
     chosen = {name: np.array([s.subset == name for s in prediction.samples]) for name in subsets}
     whole = _figures(prediction, np.ones(len(prediction.samples), bool))

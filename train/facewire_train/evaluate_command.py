@@ -16,12 +16,13 @@ from facewire_edge.detect import FaceDetector
 from facewire_edge.detectors import open_detector
 from facewire_edge.draw import draw_face
 from facewire_edge.errors import UsageError
-from facewire_edge.files import replacing, write_text
+from facewire_edge.files import write_text
 from facewire_edge.schema import LandmarkSchema
 from facewire_edge.types import Face
 from matplotlib.figure import Figure
 
 from facewire_train.contest import Contestant, box_agreement, enter_model, enter_peer, with_names_apart
+from facewire_train.curves import save_figure
 from facewire_train.datasets import Dataset, Sample, read_dataset
 from facewire_train.detection import detect_scenes, detection_figures
 from facewire_train.detection_report import write_detection_report
@@ -156,14 +157,9 @@ def _enter(
 
 def write_report(prediction: Prediction, schema: LandmarkSchema, folder: Path) -> None:
     """Write the error curve and the worst faces as PNGs."""
-    _save(_curve(prediction), folder / "ced.png")
-    _save(_worst(prediction, schema), folder / "worst.png")
+    save_figure(_curve(prediction), folder / "ced.png", dpi=110)
+    save_figure(_worst(prediction, schema), folder / "worst.png", dpi=110)
     log.info("report: %s", folder)
-
-
-def _save(figure: Figure, path: Path) -> None:
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=110)
 
 
 def _curve(prediction: Prediction) -> Figure:

@@ -52,7 +52,7 @@ def mean_points5(
     places = [_crop(s, mean).to_units(s.points5) for s in usable if s.points5 is not None]
     if not places:
         found = (detector or shipped_detector)()
-        places = _detected(usable[:: max(1, len(usable) // ENOUGH)], mean, found)
+        places = _detected(usable[:: -(-len(usable) // ENOUGH)], mean, found)
         log.info("schema %s has no points5: placed by %d faces that the detector found", schema.name, len(places))
     stacked = np.stack(places) if places else np.full((1, 5, 2), np.nan, np.float32)
     if len(places) < FEWEST or not np.isfinite(stacked).any(axis=0).all():

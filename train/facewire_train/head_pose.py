@@ -25,7 +25,7 @@ def head_poses(samples: Sequence[Sample], schema: LandmarkSchema) -> NDArray[np.
 def _pose_of(sample: Sample, schema: LandmarkSchema) -> NDArray[np.float64]:
     whole = linear_map(schema, IBUG68)
     if whole is not None:
-        points = np.einsum("dmn,nd->md", whole, np.nan_to_num(sample.points, nan=np.nan))
+        points = np.einsum("dmn,nd->md", whole, sample.points)
         places = mean_head().astype(np.float64)
         inner = np.ones(IBUG68.n, bool)
         inner[JAW] = False
