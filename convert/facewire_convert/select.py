@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 import cv2
@@ -106,7 +106,7 @@ def choose(pool: Pool, count: int) -> list[int]:
     for turn in range(len(pool.samples)):
         if len(chosen) >= count:
             break
-        chosen += [i for i in (*wide[turn : turn + 1], next(rare, -1)) if i >= 0 and i not in chosen]
+        chosen = list(dict.fromkeys((*chosen, *wide[turn : turn + 1], *islice(rare, 1))))
     return chosen[:count]
 
 

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -32,6 +33,14 @@ def pool_of(ranges: np.ndarray, kinds: dict[str, list[str]]) -> Pool:
 def random_ranges(count: int, layers: int = 5) -> np.ndarray:
     middle = np.random.default_rng(0).normal(0, 1, (count, layers))
     return np.stack([middle - 0.1, middle + 0.1], axis=2)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_face_is_chosen_twice(seed: int) -> None:
+    tones = np.random.default_rng(seed).choice(["light", "dark"], 30).tolist()
+    pool = pool_of(np.random.default_rng(seed).normal(0, 1, (30, 5, 2)), {"tone": tones})
+    chosen = choose(replace(pool, samples=(object(),) * 30), 30)  # type: ignore[arg-type]  # only counted
+    assert sorted(chosen) == list(range(30))
 
 
 def test_cover_reaches_all_ranges_with_few_faces() -> None:
