@@ -242,6 +242,16 @@ def test_weights_of_another_model_are_taken_where_shapes_agree(
         initialised(other, tmp_path / "run" / "model.keras").network(False)
 
 
+def test_run_that_cannot_begin_leaves_no_folder(tmp_path: Path, faces: Path, config: TrainConfig) -> None:
+    def refuse(_: bool) -> None:
+        raise ModelError("no layer agrees")
+
+    task, record = prepared(config, faces)
+    with pytest.raises(ModelError):
+        fit(replace(task, network=refuse), config, tmp_path / "run", record)
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_checkpoint_goes_on_with_batch_norms_that_change_nothing(
     tmp_path: Path, faces: Path, config: TrainConfig
 ) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from facewire_edge.errors import DataError
 from facewire_train.__main__ import main
+from facewire_train.compare_command import Run, with_names_apart
 from facewire_train.datasets import read_dataset, read_labels
 from facewire_train.folds import fold_of, spread, with_fold
 from facewire_train.labels import is_validation
@@ -100,6 +101,21 @@ def test_folds_train_and_compare_sets_them_side_by_side(
     assert "fit.batch" not in rows
     assert "final val_nme_percent" in rows
     assert "Settings that differ" in page.read_text()
+
+
+def test_no_fold_is_trained_where_a_later_one_cannot_be(tmp_path: Path, faces: Path) -> None:
+    out = tmp_path / "folds"
+    assert (
+        main(["fit", "--config", write_config(tmp_path), "--data", str(faces), "--out", str(out), "--folds", "99"]) == 6
+    )
+    assert not out.exists()
+
+
+def test_runs_of_one_name_are_told_apart_by_their_paths() -> None:
+    runs = [Run("fold-0", {}, {}, []), Run("fold-0", {}, {}, []), Run("other", {}, {}, [])]
+    folders = [Path("a/fold-0"), Path("b/fold-0"), Path("c/other")]
+    assert [run.name for run in with_names_apart(runs, folders)] == ["a/fold-0", "b/fold-0", "c/other"]
+    assert with_names_apart(runs[1:], folders[1:]) == runs[1:]
 
 
 def test_folder_without_a_run_cannot_be_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

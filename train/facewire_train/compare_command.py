@@ -7,7 +7,7 @@ import json
 import logging
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +35,18 @@ class Run:
 
 def run(arguments: argparse.Namespace) -> None:
     """Compare; print a table, write a page if asked for."""
-    runs = [read_run(folder) for folder in arguments.runs]
+    runs = with_names_apart([read_run(folder) for folder in arguments.runs], arguments.runs)
     print(as_text(runs))
     if arguments.page is not None:
         write_text(arguments.page, comparison_page(runs))
         log.info("page: %s", arguments.page)
+
+
+def with_names_apart(runs: Sequence[Run], folders: Sequence[Path]) -> list[Run]:
+    """Name runs by their whole paths where two folders have one name, as the folds of two runs."""
+    if len({run.name for run in runs}) == len(runs):
+        return list(runs)
+    return [replace(run, name=str(folder)) for run, folder in zip(runs, folders, strict=True)]
 
 
 def read_run(folder: Path) -> Run:

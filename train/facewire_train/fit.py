@@ -116,10 +116,10 @@ def read_record(folder: Path) -> dict[str, Any]:
 def fit(task: Task, config: TrainConfig, folder: Path, record: dict[str, Any]) -> None:
     """Train to the end, resuming from the last finished epoch where there is one; write the run's results."""
     steps = len(task.epoch(0))
+    model = compiled(task, config.fit, steps)
     write_text(folder / CONFIG, to_toml(config))
     write_text(folder / RECORD, json.dumps({**record, "finished": False}, indent=1))
     first = saved_epoch(folder / STATE)
-    model = compiled(task, config.fit, steps)
     if first:
         load_state(folder / STATE, _groups(model))
         log.info("resuming %s after epoch %d of %d", folder, first, config.fit.epochs)

@@ -46,9 +46,10 @@ def cross_validate(
     """Train once for each fold of the people; print mean and spread of the validation figures as JSON."""
     digest = fingerprint(config, datasets, init)
     root = out or Path("runs") / f"{config.name}-{digest[:8]}-{folds}-folds"
+    parts = [[with_fold(d, fold, folds) for d in datasets] for fold in range(folds)]  # all, before one is trained
     records = []
-    for fold in range(folds):
-        folder = train(config, [with_fold(d, fold, folds) for d in datasets], init, root / f"fold-{fold}")
+    for fold, part in enumerate(parts):
+        folder = train(config, part, init, root / f"fold-{fold}")
         records.append(read_record(folder))
         keras.utils.clear_session()
     table = spread(records)
