@@ -22,6 +22,7 @@ NEEDED = {
     "compile": ("ai_edge_litert",),
 }
 MAX_RELATIVE_LOSS = 0.02
+LARGEST_PX = 2048
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -86,6 +87,8 @@ def _size(text: str) -> tuple[int, int]:
     width, cross, height = text.partition("x")
     if not (cross and width.isdecimal() and height.isdecimal()):
         raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT, got {text}")
+    if max(int(width), int(height)) > LARGEST_PX:
+        raise argparse.ArgumentTypeError(f"expected at most {LARGEST_PX} pixels a side, got {text}")
     return int(width), int(height)
 
 

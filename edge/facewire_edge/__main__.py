@@ -14,9 +14,10 @@ from typing import Any
 
 from facewire_edge.addresses import KNOWN
 from facewire_edge.config import PREVIEWS, EdgeConfig, check, load_config
-from facewire_edge.errors import run_command
+from facewire_edge.errors import INTERRUPTED_EXIT, run_command
 
 PROG = "facewire-edge"
+RUN = "run"
 VERBS = {  # module, help; each has add_arguments(parser) and run(arguments)
     "draw": ("draw", "draw messages on their frames"),
     "inspect": ("inspect", "show a model's card, operations and tensors"),
@@ -27,8 +28,10 @@ VERBS = {  # module, help; each has add_arguments(parser) and run(arguments)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; give its exit code."""
-    return run_command(lambda: _run(sys.argv[1:] if argv is None else list(argv)), PROG, interrupted=0)
+    """Run the command; give its exit code: of a loop that is ended, 0."""
+    words = sys.argv[1:] if argv is None else list(argv)
+    verb = next((word for word in words if word in (RUN, "cameras", *VERBS)), RUN)
+    return run_command(lambda: _run(words), PROG, 0 if verb == RUN else INTERRUPTED_EXIT)
 
 
 def _run(argv: list[str]) -> None:
@@ -43,7 +46,7 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=PROG, description="Find faces and stream their landmarks.")
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     verbs = parser.add_subparsers(required=True, metavar="VERB")
-    _run_arguments(verbs.add_parser("run", help="camera in, messages out"))
+    _run_arguments(verbs.add_parser(RUN, help="camera in, messages out"))
     for verb, (name, text) in VERBS.items():
         subparser = verbs.add_parser(verb, help=text)
         if verb in argv:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from math import inf
 from pathlib import Path
 
 from facewire_edge.access import check_access
-from facewire_edge.addresses import KNOWN, parse_sink
+from facewire_edge.addresses import KNOWN, Address, parse_sink
 from facewire_edge.delegate import check_device
 from facewire_edge.errors import UsageError
 from facewire_edge.settings import load_settings
@@ -16,6 +18,7 @@ MODELS = Path(__file__).parent / "models"
 SHIPPED_SUFFIX = "_int8.tflite"
 
 PREVIEWS = ("plain", "blurred")
+MOST_CLIENTS, MOST_FILES = 10_000, 1_000  # of a server, of a rotation: each file is looked for
 MOST_THREADS = 256  # more than any board has cores; the runtime would make them
 
 
@@ -127,9 +130,9 @@ def _check_text(settings: EdgeConfig | StreamConfig) -> None:
 
 def _check_stream(config: EdgeConfig) -> None:
     stream, addresses = config.stream, [parse_sink(spec) for spec in config.sink]
-    for name in ("max_clients", "keep_files"):
-        if getattr(stream, name) < 1:
-            raise UsageError(f"stream.{name} must be 1 or more, got {getattr(stream, name)}")
+    for name, most in (("max_clients", MOST_CLIENTS), ("keep_files", MOST_FILES)):
+        if not 1 <= getattr(stream, name) <= most:
+            raise UsageError(f"stream.{name} must be 1 to {most}, got {getattr(stream, name)}")
     if stream.max_file_mb is not None and not 0 < stream.max_file_mb < inf:
         raise UsageError(f"stream.max_file_mb must be above 0, got {stream.max_file_mb}")
     if not 0 <= stream.mqtt_landmarks_hz < inf:
@@ -140,3 +143,14 @@ def _check_stream(config: EdgeConfig) -> None:
         raise UsageError("preview needs a server to show it; add --sink ws://127.0.0.1:8080")
     for address in addresses:
         check_access(address, stream.token_file)
+    _check_files(config, addresses)
+
+
+def _check_files(config: EdgeConfig, addresses: Sequence[Address]) -> None:
+    """Refuse a sink that would write into what is read, or two that write into one file."""
+    read = [Path(config.input), Path(config.model), Path(config.detector)]
+    written = [Path(address.path) for address in addresses if address.kind == "jsonl"]
+    for number, path in enumerate(written):
+        for other in (*read, *written[:number]):
+            if os.path.realpath(path) == os.path.realpath(other):
+                raise UsageError(f"{path} is named twice, as a sink and as {other}; choose another file for the sink")

@@ -83,8 +83,10 @@ def run_command(main: Callable[[], None], prog: str, interrupted: int = INTERRUP
     A closed pipe downstream (``facewire-edge run | head``) is an end, no error. SIGTERM is an interrupt like Ctrl-C:
     context managers close what is open, and the exit code is ``interrupted``. Use it in the main thread.
     """
-    for number in (signal.SIGTERM, signal.SIGALRM):
-        signal.signal(number, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGALRM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # as `nohup` sets it
+            signal.signal(number, _interrupt)
+    _open_missing_streams()
     try:
         with _interrupts_kept():
             main()
@@ -99,12 +101,31 @@ def run_command(main: Callable[[], None], prog: str, interrupted: int = INTERRUP
     except KeyboardInterrupt:
         return interrupted
     except OSError as error:
-        if error.errno not in {errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT}:
+        told = _told(error)
+        if told is None:
             raise
-        print(f"{prog}: cannot write: {error}; free the disk or choose another folder", file=sys.stderr)
+        print(f"{prog}: {told}", file=sys.stderr)
         _give_up_stdout()
-        return OutputError.exit_code
+        return told.exit_code
     return 0
+
+
+def _told(error: OSError) -> FacewireError | None:
+    """Give what nobody met where it arose, in our words; None where that is a bug."""
+    if error.errno in {errno.ENOSPC, errno.EROFS, errno.EDQUOT}:
+        return OutputError(f"cannot write: {error}; free the disk or choose another folder")
+    if error.errno == errno.EACCES:
+        return DataError(f"cannot open {error.filename}: permission denied for user {os.getuid()}; change its mode")
+    if error.errno in {errno.ENAMETOOLONG, errno.ELOOP}:
+        return UsageError(f"{error.strerror}: {error.filename}; give a path of a file")
+    return None
+
+
+def _open_missing_streams() -> None:
+    """Let standard streams that were closed lead nowhere: what a command does does not depend on them."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def _give_up_stdout() -> None:

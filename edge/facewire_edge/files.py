@@ -31,11 +31,16 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as error:
-        if isinstance(error, OutputError):
+        if isinstance(error, OutputError) or _is_of_another(error, temporary):
             raise
         raise _output_error(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _is_of_another(error: OSError, temporary: Path) -> bool:
+    """Say whether an error is of a file that is read for what is written: it names it."""
+    return error.filename is not None and str(error.filename) != str(temporary)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -88,3 +88,12 @@ def test_pose_and_blink_are_measured_on_request() -> None:
     assert max(abs(angle) for angle in face["pose"].values()) < 45
     assert 0.1 < face["open"]["left_eye"] < 0.6
     assert face["blink"] is False
+
+
+@pytest.mark.parametrize(("verb", "code"), [("run", 0), ("cameras", 130)])
+def test_only_a_loop_ends_well_when_it_is_interrupted(verb: str, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: list[str]) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("facewire_edge.__main__._run", interrupted)
+    assert main(["--log-level", "error", verb]) == code

@@ -12,6 +12,12 @@ def resolved(*flags: str) -> EdgeConfig:
     return resolve(_parser(["run"]).parse_args(["run", *flags]))
 
 
+@pytest.mark.parametrize("flags", [["--input", "a.mp4"], ["--sink", "jsonl:./a.mp4"], ["--model", "./a.mp4"]])
+def test_sink_does_not_write_into_what_is_read_or_written(flags: list[str]) -> None:
+    with pytest.raises(UsageError, match="is named twice"):
+        resolved("--sink", "jsonl:a.mp4", *flags)
+
+
 def test_example_file_holds_the_defaults() -> None:
     assert load_config(EXAMPLE) == EdgeConfig()
 
@@ -67,7 +73,8 @@ def test_empty_sink_list_is_refused() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("max_clients = 0", "stream.max_clients must be 1 or more"),
+        ("max_clients = 0", "stream.max_clients must be 1 to 10000, got 0"),
+        ("keep_files = 1000000000", "stream.keep_files must be 1 to 1000"),
         ("max_file_mb = nan", "stream.max_file_mb must be above 0"),
         ("mqtt_landmarks_hz = -1", "stream.mqtt_landmarks_hz must be 0 or more"),
         ('tls_key = "a"', "belong together"),

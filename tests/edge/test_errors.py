@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from facewire_edge import errors
@@ -77,10 +78,29 @@ def test_closed_pipe_is_an_end(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EDQUOT])
 def test_disk_that_takes_nothing_is_an_output_error(number: int, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(raising(OSError(number, "no")), "p") == 7
     assert capsys.readouterr().err.startswith("p: cannot write: ")
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "words"),
+    [(errno.EACCES, 6, "cannot open f: permission denied for user"), (errno.ENAMETOOLONG, 2, "no: f; give a path")],
+)
+def test_file_that_cannot_be_opened_is_named(
+    number: int, code: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(raising(OSError(number, "no", "f")), "p") == code
+    assert capsys.readouterr().err.startswith(f"p: {words}")
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&-", ">&- 2>&-"])
+def test_closed_standard_stream_changes_nothing(closed: str, tmp_path: Path) -> None:
+    out = tmp_path / "m.jsonl"
+    run = f"{sys.executable} -m facewire_edge run --input replay --frames 2 --sink jsonl:{out} {closed}"
+    assert subprocess.run(["sh", "-c", run], capture_output=True).returncode == 0
+    assert len(out.read_text().splitlines()) == 2
 
 
 @pytest.mark.parametrize("error", [OSError(errno.EIO, "odd"), ZeroDivisionError()])

@@ -59,4 +59,6 @@ def test_what_has_no_mean_is_refused(
     assert "other.keras is another network than" in capsys.readouterr().err
     assert average(out, one) == 2
     assert "one --model has no mean" in capsys.readouterr().err
+    assert average(tmp_path / "mean.h5", one, one) == 2
+    assert "--out must end in .keras" in capsys.readouterr().err
     assert not out.exists()

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from facewire_edge.errors import OutputError, UsageError
 from facewire_train import render as writer
+from facewire_train.__main__ import main
 from facewire_train.datasets import read_dataset
 from facewire_train.synthetic import SyntheticFace, render, render_group
 
@@ -119,3 +120,19 @@ def test_interrupted_clip_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mon
 def test_clip_of_another_kind_of_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"\.mp4"):
         writer.write_clip(tmp_path / "a.gif", seed=2, frames=2)
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--seed", "-1"], "--seed must be 0 or more"),
+        (["--size", "100000"], "--size must be 2048 or less"),
+        (["--clip", "2", "--faces", "3"], "leave out --faces"),
+    ],
+)
+def test_option_that_cannot_be_meant_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str], words: str
+) -> None:
+    assert main(["render", "--out", str(tmp_path / "r.mp4"), *flags]) == 2
+    assert words in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.util import find_spec
+from math import inf
 from pathlib import Path
 
 from facewire_edge.errors import UsageError, run_command
@@ -84,7 +85,7 @@ def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--detector", type=Path, help="detector .tflite for --boxes detector; default: the shipped one")
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--report", type=Path, help="draw the worst faces and the error curve into this folder")
-    parser.add_argument("--page", type=Path, metavar="HTML", help="one page with all models side by side")
+    parser.add_argument("--page", type=_html, metavar="HTML", help="one page with all models side by side")
 
 
 def _fetch_arguments(parser: argparse.ArgumentParser) -> None:
@@ -111,15 +112,15 @@ def _import_arguments(parser: argparse.ArgumentParser) -> None:
 def _inspect_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(module="inspect_command")
     parser.add_argument("source", type=Path, metavar="FOLDER[:FORMAT]", help="labelled faces")
-    parser.add_argument("--out", type=Path, required=True, help="FILE.html")
+    parser.add_argument("--out", type=_html, required=True, metavar="HTML", help="page to write")
 
 
 def _render_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(module="render")
-    parser.add_argument("--count", type=int, default=3000, help="images")
+    parser.add_argument("--count", type=int, help="images (default: 3000)")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--size", type=int, default=160, help="side of an image in pixels")
-    parser.add_argument("--faces", type=int, default=1, metavar="N", help="1 to N faces in an image (default: 1)")
+    parser.add_argument("--size", type=int, help="side of an image in pixels (default: 160)")
+    parser.add_argument("--faces", type=int, metavar="N", help="1 to N faces in an image (default: 1)")
     parser.add_argument("--out", type=Path, required=True, help="folder, or FILE.mp4 with --clip")
     parser.add_argument("--clip", type=int, metavar="FRAMES", help="render one moving person as a clip instead")
 
@@ -135,10 +136,12 @@ def _fill_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--data", type=Path, required=True, metavar="FOLDER[:FORMAT]", help="incomplete labels")
     parser.add_argument("--out", type=Path, required=True, help="folder to write, in the native format")
-    parser.add_argument("--page", type=Path, metavar="HTML", help="one page on which the filled points can be reviewed")
+    parser.add_argument(
+        "--page", type=_html, metavar="HTML", help="one page on which the filled points can be reviewed"
+    )
     parser.add_argument(
         "--max-spread",
-        type=float,
+        type=_fraction,
         default=0.3,
         metavar="FRACTION",
         help="of the crop: a point of which the model is less sure stays unlabelled (default: 0.3)",
@@ -154,7 +157,20 @@ def _average_arguments(parser: argparse.ArgumentParser) -> None:
 def _compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(module="compare_command")
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="folders that fit wrote")
-    parser.add_argument("--page", type=Path, metavar="HTML", help="one page with tables and curves")
+    parser.add_argument("--page", type=_html, metavar="HTML", help="one page with tables and curves")
+
+
+def _fraction(text: str) -> float:
+    value = float(text)
+    if not 0 < value < inf:
+        raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
+    return value
+
+
+def _html(text: str) -> Path:
+    if not text.endswith((".html", ".htm")):
+        raise argparse.ArgumentTypeError(f"expected a name that ends in .html, got {text}")
+    return Path(text)
 
 
 def _folds(text: str) -> int:

@@ -31,6 +31,8 @@ def run(arguments: argparse.Namespace) -> None:
     """
     if len(arguments.model) < 2:
         raise UsageError("one --model has no mean; name two or more")
+    if arguments.out.suffix != ".keras":
+        raise UsageError(f"--out must end in .keras, got {arguments.out}")
     first, *others = (load_checkpoint(path) for path in arguments.model)
     for other in others:
         _refuse_foreign(first, other)

@@ -28,11 +28,13 @@ schema = "ibug68"
 about = "{count} pictures rendered by facewire, seed {seed}"
 terms = "free: rendered by facewire"
 """
+LARGEST_PX = 2048
 RENDERER = 3  # raised whenever a seed's labels or pictures change
 TEST_EVERY = 10
 LEAST_VISIBLE = 0.2  # share of its points
 CLIP_WIDTH, CLIP_HEIGHT, CLIP_FPS = 320, 240, 20.0
 JPEG_QUALITY = 90
+DEFAULTS = {"count": 3000, "size": 160, "faces": 1}
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -41,10 +43,18 @@ def run(arguments: argparse.Namespace) -> None:
         value = getattr(arguments, name)
         if value is not None and value < 1:
             raise UsageError(f"--{name} must be 1 or more, got {value}")
+    if arguments.seed < 0:
+        raise UsageError(f"--seed must be 0 or more, got {arguments.seed}")
+    if (arguments.size or 0) > LARGEST_PX:
+        raise UsageError(f"--size must be {LARGEST_PX} or less, got {arguments.size}")
+    named = {name: value for name in ("count", "size", "faces") if (value := getattr(arguments, name)) is not None}
+    if arguments.clip and named:
+        raise UsageError(f"--clip renders one person at {CLIP_WIDTH}x{CLIP_HEIGHT}; leave out --{', --'.join(named)}")
     if arguments.clip:
         write_clip(arguments.out, arguments.seed, arguments.clip)
     else:
-        write_dataset(arguments.out, arguments.count, arguments.seed, arguments.size, most=arguments.faces)
+        chosen = {**DEFAULTS, **named}
+        write_dataset(arguments.out, chosen["count"], arguments.seed, chosen["size"], most=chosen["faces"])
     log.info("rendered %s", arguments.out)
 
 
