@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -104,7 +105,7 @@ def _check_paths(messages: Path, spec: str, out: Path) -> None:
     if out.suffix and out.suffix.lower() not in VIDEO_SUFFIXES and not out.is_dir():
         raise UsageError(f"unknown output {out.name!r}; expected {', '.join(VIDEO_SUFFIXES)} or a folder for PNGs")
     for source in (messages, Path(spec)):
-        if out.resolve() == source.resolve():
+        if os.path.realpath(out) == os.path.realpath(source):  # Path.resolve fails on links that lead to themselves
             raise UsageError(f"{out} is both input and output; choose another output")
     if spec in ("-", "rpi", "usb") or spec.startswith(("usb:", "/dev/video", "rtsp")):
         got = hide_password(spec)
