@@ -69,7 +69,7 @@ def _run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--sink", action="append", help=f"{KNOWN}; repeatable")
     parser.add_argument("--max-faces", type=int, help="the largest faces are kept (5)")
     parser.add_argument("--detect-every", type=int, help="frames from one search to the next (10)")
-    score = "of a detection, 0 to 1; default: the card's, and 3/8 of it where the landmark model is certain"
+    score = "of a detection, 0 to 1; default: the card's, and 3/10 of it where the landmark model is certain"
     parser.add_argument("--min-score", type=float, help=score)
     parser.add_argument("--min-presence", type=float, help="of a new face (later half), 0 to 1; default: the card's")
     parser.add_argument("--realtime", action="store_true", default=None, help="pace a file like a camera")

@@ -38,8 +38,8 @@ JUMP = 0.5  # a track that goes so far in one frame must be confirmed by the det
 REVIVE = 1.0  # a face that appears so near to where a lost one was, or would be by now, is the lost one
 # A detection below the detector's threshold is a face if a first look at it has some presence, and a second, from what
 # the first found, has this one: profiles in a dark hall, at 0.3 to 0.5 of a score, have little at the first, whose crop
-# is as good as five coarse points. Of 906 face-free crops 1 shows such a face, 4 with the far model; as many or more if
-# both looks must have 0.98, which finds 1.11 instead of 1.40 faces a frame in a clip from that hall (2026-11-22).
+# is as good as five coarse points. Of 906 face-free crops 1 shows such a face, 3 with the far model; no fewer if both
+# looks must have 0.98, which with one detector found 1.11 instead of 1.40 faces a frame in that hall (2026-11-22).
 PLAUSIBLE, CERTAIN = 0.3, 0.99
 FAINT_LOOKS = 3  # at most so many of them in a search: each costs an inference
 RETRY_S = 0.5  # until a place is looked at again where a faint detection was no face
