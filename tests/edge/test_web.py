@@ -12,6 +12,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -422,16 +423,16 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
 def test_certificate_files_make_the_server_speak_tls(certificate: tuple[str, str]) -> None:
     trust = ssl.create_default_context(cafile=certificate[0])
 
-    async def job(client: aiohttp.ClientSession, url: str) -> int:
-        async with client.get(url.replace("http", "https") + "/metrics", ssl=trust) as answer:
-            return answer.status
+    def status(sink: WebSink) -> int:  # aiohttp's own client, before 3.12, leaves a TLS connection half closed
+        with urlopen(f"https://127.0.0.1:{sink.port}/metrics", timeout=PATIENCE_S, context=trust) as answer:
+            return int(answer.status)
 
     with server(tls=load_tls(*certificate)) as sink:
-        assert ask(sink, job) == 200
+        assert status(sink) == 200
         with socket.create_connection(("127.0.0.1", sink.port), timeout=PATIENCE_S) as plain:
             plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
             assert b"200" not in plain.recv(100)
-        assert ask(sink, job) == 200
+        assert status(sink) == 200
 
 
 def test_certificate_that_cannot_be_used_is_named(certificate: tuple[str, str], tmp_path: Path) -> None:
