@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from facewire_edge.addresses import hide_password
-from facewire_edge.camera import list_cameras, open_camera
+from facewire_edge.camera import is_live, list_cameras, open_camera
 from facewire_edge.config import EdgeConfig, model_path
 from facewire_edge.detect import Int8Detector
 from facewire_edge.detectors import open_detector
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--model", default=EdgeConfig().model)
     parser.add_argument("--detector", default=EdgeConfig().detector)
-    parser.add_argument("--input", help="open this camera and read one frame")
+    parser.add_argument("--input", help="open this camera or file and read one frame")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> None:
     if any(c.kind == "software" for c in bad):
         raise ModelError(f"{len(bad)} of {len(checks)} checks failed; the lines above say what mends them")
     if bad:
-        raise HardwareError("the camera does not answer; the lines above say what mends it")
+        raise HardwareError("the input gives no frame; the lines above say what mends it")
 
 
 def examine(model: Path, detector: Path, camera: str | None) -> list[Check]:
@@ -222,12 +222,12 @@ def _cameras() -> Check:
 
 def _camera(spec: str) -> Check:
     """Read one frame of the camera that was asked for."""
-    name = hide_password(spec)
+    name, remedy = hide_password(spec), SEE_CAMERAS if is_live(spec) else ""
     try:
         with closing(open_camera(spec)) as camera:
             frame = camera.read()
     except FacewireError as error:
-        return Check("input", name, False, str(error), SEE_CAMERAS, "camera")
+        return Check("input", name, False, str(error), remedy, "camera")
     if frame is None:
-        return Check("input", name, False, "gives no frame", SEE_CAMERAS, "camera")
+        return Check("input", name, False, "gives no frame", remedy, "camera")
     return Check("input", f"{name} gives {frame.image.shape[1]}x{frame.image.shape[0]}", kind="camera")

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from facewire_edge.card import ModelCard, card_to_json, read_card
+from facewire_edge.config import model_path
 from facewire_edge.delegate import is_compiled
 from facewire_edge.interpreter import Details, details_unrun, load_model
 
@@ -21,7 +22,7 @@ UNKNOWN = "?"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the verb's arguments."""
-    parser.add_argument("model", type=Path, help="a .tflite made by facewire")
+    parser.add_argument("model", help="a .tflite made by facewire, or the name of a shipped one")
     parser.add_argument("--json", action="store_true")
 
 
@@ -32,8 +33,9 @@ def run(arguments: argparse.Namespace) -> None:
         ModelError: the file is missing, foreign, cut off, or contradicts its card.
 
     """
-    found = describe(arguments.model)
-    card, _ = read_card(arguments.model)
+    path = Path(model_path(arguments.model))
+    found = describe(path)
+    card, _ = read_card(path)
     print(json.dumps(found, indent=1) if arguments.json else _text(card, found))
 
 

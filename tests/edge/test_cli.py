@@ -26,6 +26,7 @@ EDGE = Path(__file__).parents[2] / "edge"
         (["run", "--input", "replay", "--sink", "jsonl:/proc/nowhere/x"], 7, "cannot write"),
         (["run", "--input", "rpi"], 3, "picamera2"),
         (["inspect", "missing.tflite"], 4, "cannot read model"),
+        (["inspect", "missing"], 2, "landmarks68_lite"),
         (["draw", "missing.jsonl", "replay", "out.mp4"], 6, "missing.jsonl"),
     ],
 )

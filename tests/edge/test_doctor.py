@@ -28,3 +28,10 @@ def test_board_that_is_hot_or_starved_is_told(
     monkeypatch.setattr(doctor, "read_board", lambda: reading)
     check = doctor._board()
     assert (check.found, check.remedy, check.ok) == (found, remedy, True)
+
+
+@pytest.mark.parametrize(("spec", "remedy"), [("/dev/video99", "facewire-edge cameras"), ("nowhere.mp4", "")])
+def test_input_that_gives_no_frame_is_told_with_what_helps(spec: str, remedy: str) -> None:
+    check = doctor._camera(spec)
+    assert (check.ok, check.remedy) == (False, remedy)
+    assert spec in check.problem

@@ -48,7 +48,10 @@ def test_fit_then_evaluate_writes_the_documented_keys(tmp_path: Path, faces: Pat
         (["evaluate", "--model", "missing.keras", "--data", "DATA"], 4, "no checkpoint"),
         (["evaluate", "--model", "missing.tflite", "--data", "DATA"], 4, "cannot read model"),
         (["evaluate", "--model", "CONFIG", "--data", "DATA"], 4, "no Keras model"),
+        (["evaluate", "--model", "missing.keras", "--data", "DATA", "--data", "DATA"], 2, "named twice"),
+        (["fit", "--config", "CONFIG", "--data", "DATA", "--data", "DATA"], 2, "named twice"),
         (["render", "--out", "DATA", "--count", "1"], 2, "not empty"),
+        (["render", "--out", ".", "--count", "1"], 2, "the working folder itself"),
         (["render", "--out", "new", "--count", "0"], 2, "must be 1 or more"),
     ],
 )

@@ -84,6 +84,14 @@ def test_folder_with_files_is_refused_and_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+def test_link_to_an_empty_folder_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "faces").symlink_to("there")
+    writer.write_dataset(tmp_path / "faces", 1, seed=1, size_px=48)
+    assert (tmp_path / "faces").is_symlink()
+    assert (tmp_path / "there" / "faces.jsonl").is_file()
+
+
 def test_file_in_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "faces").write_text("mine")
     with pytest.raises(UsageError, match="is a file"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,6 +55,19 @@ def read_dataset(path: Path) -> Dataset:
     """
     dataset = read_labels(path)
     return replace(dataset, samples=only_labelled(hold_back(dataset.samples)))
+
+
+def refuse_repeated(paths: Sequence[Path]) -> None:
+    """Refuse a data set that is named twice: its faces would count twice.
+
+    Raises:
+        UsageError: the message names it.
+
+    """
+    places = [path.resolve() for path in paths]
+    for number, path in enumerate(paths):
+        if places[number] in places[:number]:
+            raise UsageError(f"--data {path} is named twice; name each set once")
 
 
 def read_labels(path: Path, refuse: Refuse = refuse_all) -> Dataset:

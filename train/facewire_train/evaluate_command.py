@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 
 from facewire_train.contest import Contestant, box_agreement, enter_model, enter_peer, with_names_apart
 from facewire_train.curves import save_figure
-from facewire_train.datasets import Dataset, Sample, read_dataset
+from facewire_train.datasets import Dataset, Sample, read_dataset, refuse_repeated
 from facewire_train.detection import detect_scenes, detection_figures
 from facewire_train.detection_report import write_detection_report
 from facewire_train.evaluate import (
@@ -46,6 +46,7 @@ WORST = 25  # faces that the report draws
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure, print, and write what was asked for."""
+    refuse_repeated(arguments.data)
     card, runner = open_model(arguments.model[0])
     datasets = [read_dataset(path) for path in arguments.data]
     if arguments.task not in (None, TASKS[card.kind]):

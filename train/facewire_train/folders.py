@@ -18,6 +18,8 @@ def refuse_used(out: Path) -> None:
         UsageError: it is a file or a folder that is not empty.
 
     """
+    if out.resolve() == Path.cwd():
+        raise UsageError(f"{out} is the working folder itself; choose another --out")
     if out.is_dir() and any(out.iterdir()):
         raise UsageError(f"{out} is not empty; choose another --out or remove it")
     if out.exists() and not out.is_dir():
@@ -34,11 +36,12 @@ def whole_folder(out: Path) -> Iterator[Path]:
     """
     temporary = None
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+        place = out.resolve()  # a link to an empty folder stays one
+        place.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
         yield temporary
         temporary.chmod(0o755)
-        temporary.replace(out)  # an empty folder of that name gives way
+        temporary.replace(place)  # an empty folder of that name gives way
     except OSError as error:
         if isinstance(error, OutputError):
             raise

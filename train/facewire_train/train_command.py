@@ -17,7 +17,7 @@ from facewire_edge.files import write_text
 
 from facewire_train.checkpoint import load_checkpoint
 from facewire_train.config import TrainConfig, load_config
-from facewire_train.datasets import Dataset, read_dataset, read_labels
+from facewire_train.datasets import Dataset, read_dataset, read_labels, refuse_repeated
 from facewire_train.detector_task import detector_task
 from facewire_train.fit import RECORD, Task, base_record, fingerprint, fit, read_record, run_folder
 from facewire_train.fold import folded, unfolded
@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 def run(arguments: argparse.Namespace) -> None:
     """Train once, or once for each fold."""
     config = load_config(arguments.config)
+    refuse_repeated(arguments.data)
     init = None if arguments.init is None else initial_checkpoint(arguments.init, config.kind)
     read = read_dataset if arguments.folds is None else read_labels  # each fold holds back others
     datasets = [read(path) for path in arguments.data or [synthetic_data(config)]]
