@@ -193,10 +193,11 @@ def outputs(model: Any, images: np.ndarray) -> dict[str, np.ndarray]:
     return found | {"uncertainty": found["uncertainty"][:, -found["landmarks"].shape[1] // 2 :]}
 
 
-@pytest.mark.parametrize("options", [{"head": 6}, {"head": 6, "squeeze": 8, "pool": True}])
+@pytest.mark.parametrize("options", [{"head": 6}, {"head": 6, "squeeze": 8, "pool": True}, {"heat_maps": 6}])
 def test_folded_network_computes_the_same(config: TrainConfig, options: dict[str, Any]) -> None:
     rng = np.random.default_rng(0)
-    normed, plain = (landmark_model(replace(config.model, **options), 5, n) for n in (True, False))
+    mean = rng.random((5, 2)).astype(np.float32)
+    normed, plain = (landmark_model(replace(config.model, **options), 5, n, mean) for n in (True, False))
     for layer in normed.layers:
         if layer.name.endswith("_bn"):
             layer.set_weights([rng.uniform(0.5, 2, w.shape) for w in layer.get_weights()])
@@ -217,6 +218,17 @@ def test_small_maps_are_gated_and_the_last_one_averaged() -> None:
         image
     )
     np.testing.assert_allclose(pooled, np.mean(last, axis=(1, 2), keepdims=True), atol=1e-5)
+
+
+def test_heat_maps_tell_the_places_of_their_peaks() -> None:
+    mean = np.random.default_rng(0).random((5, 2)).astype(np.float32)
+    config = ModelConfig(32, 32, 4, ((6, 2), (8, 2)), heat_maps=6)
+    model = landmark_model(config, 5, normed=False, mean=mean)
+    heat = np.zeros((1, 8, 8, 5), np.float32)
+    rows, columns = [0, 2, 7, 3, 5], [0, 7, 1, 3, 6]
+    heat[0, rows, columns, range(5)] = 50.0
+    told = np.asarray(keras.Model(model.get_layer("heat").output, model.output["landmarks"])(heat))[0]
+    np.testing.assert_allclose(told.reshape(5, 2) + mean, (np.stack([columns, rows], 1) + 0.5) / 8, atol=1e-5)
 
 
 def test_draw_gives_every_face_its_chance_give_or_take_one() -> None:
@@ -380,6 +392,8 @@ def _written(path: Path, text: str) -> Path:
         ('name = "x"\n[model]\nblocks = [[3]]', "pairs"),
         ('name = "x"\n[model]\nblocks = [[8, 2]]\n[detector]\npoints_channels = [8]', "for each stride"),
         ('name = "x"\n[model]\nblocks = [[8, 2]]\n[detector]\npoints_channels = [8, 8, -1]', "0 or more"),
+        ('name = "x"\n[model]\nheat_maps = 8\nblocks = [[8, 1]]', "blocks of stride 2"),
+        ('name = "x"\n[model]\nheat_maps = 8\nwidth = 114\nblocks = [[8, 2]]', "got 114 and 4"),
         ("name = ", "is no TOML"),
     ],
 )

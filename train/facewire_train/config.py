@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 
 from facewire_edge.errors import UsageError
@@ -22,6 +23,8 @@ class ModelConfig:
     head: int = 0  # channels of a 1x1 convolution before a landmark model's last layer; 0: none
     squeeze: int = 0  # squeeze and excitation in blocks whose maps are at most so wide; 0: in none
     pool: bool = False  # a landmark model's last map is averaged instead of weighed cell by cell
+    # Channels of a pyramid whose heat maps tell the landmarks, as a teacher's may; 0: a dense layer does.
+    heat_maps: int = 0
     min_presence: float = 0.5  # the threshold that a landmark model's card recommends
     uncertainty: bool = True  # a landmark model also says how far off it expects each point to be
 
@@ -132,10 +135,16 @@ def load_config(path: Path) -> TrainConfig:
 
     """
     config = load_settings(TrainConfig, path)
+    stride = 2 * prod(s for block in config.model.blocks for s in block[1:2])  # of the last map
     checks = (
         (config.kind in ("landmarks", "detector"), f"kind must be landmarks or detector, got {config.kind!r}"),
         (bool(config.model.blocks), "model.blocks is empty; expected a list of [channels, stride]"),
         (all(len(b) == 2 for b in config.model.blocks), "model.blocks must hold pairs [channels, stride]"),
+        (
+            not config.model.heat_maps or (stride > 2 and config.model.width % stride == 0),
+            f"model.heat_maps needs blocks of stride 2, and a width that all strides together divide, got "
+            f"{config.model.width} and {stride}",
+        ),
         (config.fit.epochs > 0 and config.fit.batch > 0, "fit.epochs and fit.batch must be positive"),
         (0 <= config.fit.average < 1, f"fit.average must be in [0, 1), got {config.fit.average}"),
         (

@@ -125,7 +125,7 @@ def landmark_task(config: TrainConfig, datasets: Sequence[Dataset]) -> Task:
     off_face = OffFace(everyone, five, config.model.width, config.seed, Teacher() if config.data.teacher else None)
     faces = _faces(config, datasets, rows, CropPlan(rows.of(mean), schema.n, config.model.width, MARGIN), off_face)
     return Task(
-        network=lambda normed: _network(config, schema, normed),
+        network=lambda normed: _network(config, mean, normed),
         losses=losses_of(config, rows),
         weights=weights_of(config),
         epoch=lambda epoch: LandmarkEpoch(faces, config, epoch),
@@ -134,9 +134,9 @@ def landmark_task(config: TrainConfig, datasets: Sequence[Dataset]) -> Task:
     )
 
 
-def _network(config: TrainConfig, schema: LandmarkSchema, normed: bool) -> Any:
+def _network(config: TrainConfig, mean: NDArray[np.float32], normed: bool) -> Any:
     keras.utils.set_random_seed(config.seed)
-    return landmark_model(config.model, schema.n, normed)
+    return landmark_model(config.model, len(mean), normed, mean)
 
 
 def _faces(config: TrainConfig, datasets: Sequence[Dataset], rows: Rows, plan: CropPlan, off_face: OffFace) -> Faces:

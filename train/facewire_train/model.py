@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers
+from numpy.typing import NDArray
 
 from facewire_train.config import DetectorConfig, ModelConfig
 from facewire_train.norm import BatchNorm
@@ -15,6 +18,7 @@ MIDDLE = 3.0  # of a cut to [0, 6]
 USUAL_LOG_ERROR = -3.5  # of a point, in crop units: 3 % of the crop
 SQUEEZED = 4  # channels of a block over those that its squeeze leaves
 OPEN = 1.0  # what the gates of a squeeze start from, before the sigmoid
+HEAT_STRIDE = 4  # of a landmark model's heat maps
 CENTRED = "centred"  # the layer that takes MIDDLE off the last features before the dense layers, while training
 
 
@@ -65,14 +69,16 @@ def _trunk(config: ModelConfig, normed: bool) -> tuple[Any, list[Any]]:
     return inputs, maps
 
 
-def landmark_model(config: ModelConfig, n_landmarks: int, normed: bool = True) -> keras.Model:
+def landmark_model(
+    config: ModelConfig, n_landmarks: int, normed: bool = True, mean: NDArray[np.float32] | None = None
+) -> keras.Model:
     """Build the landmark regressor: (B, H, W, 3) in [-1, 1] -> landmarks (B, 2N) as residual to the mean shape in
     crop units, presence (B, 1) in [0, 1], and where the configuration wants it uncertainty (B, N), the logarithm of
     each point's expected distance from the truth in crop units.
 
     ``normed``: with batch norms, else with biases in their place (:func:`facewire_train.fold.folded`). With them,
     uncertainty is (B, 3N), the landmarks before it, as :func:`facewire_train.losses.spread` wants it; what is learned
-    of it does not reach the rest of the network.
+    of it does not reach the rest of the network. ``mean``: the mean shape (N, 2), which heat maps need.
     """  # noqa: D205
     inputs, maps = _trunk(config, normed)
     x = maps[-1]
@@ -80,13 +86,41 @@ def landmark_model(config: ModelConfig, n_landmarks: int, normed: bool = True) -
         x = _conv(x, config.head, "head", normed)
     x = layers.GlobalAveragePooling2D(keepdims=True, name="pool")(x) if config.pool else _weighed(x, normed)
     x = layers.Flatten(name="flatten")(x)
-    landmarks = layers.Dense(
-        2 * n_landmarks, kernel_initializer=keras.initializers.RandomNormal(stddev=0.01), name="landmarks"
-    )(x)
+    if config.heat_maps:
+        assert mean is not None
+        landmarks = _seen(maps, config, mean, normed)
+    else:
+        small = keras.initializers.RandomNormal(stddev=0.01)
+        landmarks = layers.Dense(2 * n_landmarks, kernel_initializer=small, name="landmarks")(x)
     outputs = {"landmarks": landmarks, "presence": layers.Dense(1, activation="sigmoid", name="presence")(x)}
     if config.uncertainty:
         outputs["uncertainty"] = _uncertainty(x, landmarks, n_landmarks, normed)
     return keras.Model(inputs, outputs)
+
+
+def _seen(maps: Sequence[Any], config: ModelConfig, mean: NDArray[np.float32], normed: bool) -> Any:
+    """Give the landmarks (B, 2N) as the centres of mass of heat maps, one a landmark, at the stride HEAT_STRIDE.
+
+    Source: integral regression (arXiv 1711.08229), section 2.
+    """
+    x = None
+    for stride, finest in reversed(_by_stride(maps, config).items()):
+        if stride >= HEAT_STRIDE:
+            lateral = _conv(finest, config.heat_maps, f"lateral{stride}", normed)
+            x = lateral if x is None else layers.Add(name=f"merge{stride}")([lateral, _doubled(x, f"up{stride}")])
+            x = separable(x, config.heat_maps, 1, f"fine{stride}", normed)
+    heat = layers.Conv2D(len(mean), 1, name="heat")(x)
+    rows, columns = heat.shape[1:3]
+    heat = layers.Softmax(axis=1, name="share")(layers.Reshape((rows * columns, len(mean)), name="cells")(heat))
+    y, x = np.mgrid[:rows, :columns].reshape(2, -1)
+    places = np.stack([(x + 0.5) / columns, (y + 0.5) / rows], axis=1).astype(np.float32)
+    centres = keras.ops.matmul(keras.ops.transpose(heat, (0, 2, 1)), places)
+    return layers.Reshape((2 * len(mean),), name="landmarks")(centres - mean)
+
+
+def _by_stride(maps: Sequence[Any], config: ModelConfig) -> dict[int, Any]:
+    """Give the last map of each stride, the finest first."""
+    return {config.height // m.shape[1]: m for m in maps}
 
 
 def _weighed(x: Any, normed: bool) -> Any:
@@ -132,7 +166,7 @@ def detector_model(config: ModelConfig, detector: DetectorConfig, normed: bool =
     Source: FPN (arXiv 1612.03144); layout after YuNet.
     """  # noqa: D205
     inputs, maps = _trunk(config, normed)
-    by_stride = {config.height // m.shape[1]: m for m in maps}  # the last map of each stride
+    by_stride = _by_stride(maps, config)
     parts: dict[str, list[Any]] = {"scores": [], "boxes": [], "points": []}
     above = None
     points_channels = detector.points_channels or (0,) * len(detector.strides)
