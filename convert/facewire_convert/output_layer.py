@@ -24,6 +24,7 @@ def output_layer(graph: Graph, output: str) -> tuple[Operation, list[Tensor]]:
     found = "nothing" if producer is None else producer.name
     if producer is None or found not in REQUANTISING or producer.options.fusedActivationFunction != NO_ACTIVATION:
         raise ModelError(
-            f"output {output!r} comes from {found}, expected a dense layer or a convolution without activation"
+            f"output {output!r} comes from {found}, expected a dense layer or a convolution without activation; "
+            "a network with heat maps (model.heat_maps) is for `facewire-train fill` alone"
         )
     return producer, tensors
