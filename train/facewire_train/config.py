@@ -77,6 +77,7 @@ class LossConfig:
     wing_epsilon_px: float = 1.5  # Wing: curvature near 0
     openings: float = 0.0  # weight of how far lids and lips are apart, against 1 for the landmarks
     presence: float = 4.0
+    asides: float = 0.0  # weight of head pose and of data.attributes, which the exported model does not tell
     foreign: float = 0.3  # weight of a face labelled in another schema, against 1 for one in the model's own
 
 
@@ -108,6 +109,7 @@ class DataConfig:
     hard: float = 0.0  # exponent: a face twice as far from the mean shape as usual is drawn 2 ** hard times as often
     expression: float = 0.0  # the same for how unusually far lids or lips are apart: closed eyes, open mouths
     offsets: dict[str, float] = field(default_factory=dict)  # set -> pixels by which its labels lie right and below
+    attributes: tuple[str, ...] = ()  # of faces, as numbers, that a landmark model learns beside; see loss.asides
     offset: float = 0.0  # parts of the crop's side by which the model's points shall lie right and below
 
 
@@ -162,6 +164,10 @@ def load_config(path: Path) -> TrainConfig:
             and min(config.detector.points_channels, default=0) >= 0,
             f"detector.points_channels needs a number, 0 or more, for each stride {list(config.detector.strides)}, got "
             f"{list(config.detector.points_channels)}",
+        ),
+        (
+            not config.data.attributes or config.loss.asides > 0,
+            "data.attributes does nothing without loss.asides; set it, 1 for instance",
         ),
         (0 <= config.data.negatives < 1, f"data.negatives must be in [0, 1), got {config.data.negatives}"),
     )

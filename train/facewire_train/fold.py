@@ -41,8 +41,9 @@ def unfolded(plain: Any, normed: Any, images: NDArray[np.float32]) -> Any:
     norms = [layer for layer in normed.layers if layer.name.endswith(NORM)]
     names = [norm.name.removesuffix(NORM) for norm in norms]
     maps = keras.Model(plain.input, [plain.get_layer(name).output for name in names])(images)
+    kept = {layer.name for layer in plain.layers}  # what is learned beside starts afresh
     for layer in normed.layers:
-        if layer.weights and layer not in norms:
+        if layer.weights and layer not in norms and layer.name in kept:
             layer.set_weights(plain.get_layer(layer.name).get_weights()[: len(layer.weights)])
     _move_biases(normed, -_offset(normed))
     for norm, name, values in zip(norms, names, maps, strict=True):

@@ -6,6 +6,7 @@ import logging
 
 import keras
 
+from facewire_train.asides import aside_loss, count
 from facewire_train.config import LossConfig, TrainConfig
 from facewire_train.losses import PENALTIES, Loss, Penalty, between, regression, soft_wing, spread, wing
 from facewire_train.openings import opening_maps
@@ -20,20 +21,26 @@ def outputs_of(config: TrainConfig) -> tuple[str, ...]:
     return ("landmarks", "presence", *(("uncertainty",) if config.model.uncertainty else ()))
 
 
+def learned_by(config: TrainConfig) -> tuple[str, ...]:
+    """Give the names of what a landmark model is trained on: its outputs, and what it learns beside."""
+    return (*outputs_of(config), *(("asides",) if count(config) else ()))
+
+
 def losses_of(config: TrainConfig, rows: Rows) -> dict[str, Loss]:
     """Give the loss of each output."""
     losses = {
         "landmarks": _landmark_loss(config, rows),
         "presence": keras.losses.BinaryCrossentropy(),
         "uncertainty": spread(rows.n),
+        "asides": aside_loss(),
     }
-    return {name: losses[name] for name in outputs_of(config)}
+    return {name: losses[name] for name in learned_by(config)}
 
 
 def weights_of(config: TrainConfig) -> dict[str, float]:
     """Give the weight of each output's loss."""
-    weights = {"landmarks": 1.0, "presence": config.loss.presence, "uncertainty": 1.0}
-    return {name: weights[name] for name in outputs_of(config)}
+    weights = {"landmarks": 1.0, "presence": config.loss.presence, "uncertainty": 1.0, "asides": config.loss.asides}
+    return {name: weights[name] for name in learned_by(config)}
 
 
 def _landmark_loss(config: TrainConfig, rows: Rows) -> Loss:

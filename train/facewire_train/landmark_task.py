@@ -15,6 +15,7 @@ from facewire_edge.errors import DataError, UsageError
 from facewire_edge.schema import LandmarkSchema, find_schema
 from numpy.typing import NDArray
 
+from facewire_train.asides import Asides, count
 from facewire_train.augment import augment_face, augment_off_face
 from facewire_train.config import TrainConfig
 from facewire_train.datasets import Dataset, Sample
@@ -23,7 +24,7 @@ from facewire_train.fit import Task
 from facewire_train.five_points import mean_points5
 from facewire_train.hardness import hardness
 from facewire_train.labels import group_by_image, is_placed
-from facewire_train.landmark_losses import losses_of, outputs_of, weights_of
+from facewire_train.landmark_losses import learned_by, losses_of, outputs_of, weights_of
 from facewire_train.model import landmark_model
 from facewire_train.off_face import OffFace
 from facewire_train.openings import opening_maps, rarity
@@ -53,25 +54,27 @@ class LandmarkEpoch:
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32], dict[str, NDArray[np.float32]]]:
         batch = self._config.fit.batch
         samples = [self._sample(i) for i in range(index * batch, (index + 1) * batch)]
-        images, landmarks, presence = (np.stack(column) for column in zip(*samples, strict=True))
-        targets = {"landmarks": landmarks, "presence": presence, "uncertainty": landmarks}
-        return to_network(images), {name: targets[name] for name in outputs_of(self._config)}
+        images, landmarks, presence, asides = (np.stack(column) for column in zip(*samples, strict=True))
+        targets = {"landmarks": landmarks, "presence": presence, "uncertainty": landmarks, "asides": asides}
+        return to_network(images), {name: targets[name] for name in learned_by(self._config)}
 
-    def _sample(self, place: int) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.float32]]:
-        """Give image, (R, 3) residual and weight, (1,) presence."""
+    def _sample(self, place: int) -> tuple[NDArray[Any], ...]:
+        """Give image, (R, 3) residual and weight, (1,) presence, (K, 2) what is learned beside and its weight."""
         rng = np.random.default_rng([self._config.seed, self._epoch, place])
         faces, size = self._faces, self._config.model.width
-        target = np.zeros((len(faces.weights), 3), np.float32)
+        target, asides = np.zeros((len(faces.weights), 3), np.float32), np.zeros((count(self._config), 2), np.float32)
         if faces.off_face and rng.random() < self._config.data.negatives:
             picture = faces.off_face[int(rng.integers(len(faces.off_face)))]
-            return augment_off_face(picture, size, self._config.augment, rng), target, np.zeros(1, np.float32)
+            return augment_off_face(picture, size, self._config.augment, rng), target, np.zeros(1, np.float32), asides
         chosen = int(self._order[place])
         region = thinned(faces.regions[chosen], faces.certainty.get(chosen), rng)
         image, points = augment_face(region, faces.rows.mirror, self._config.augment, rng)
         known = np.isfinite(points).all(axis=1)
         target[known, :2] = (points - faces.plan.mean)[known] + self._config.data.offset
         target[:, 2] = known * faces.weights
-        return image, target, np.ones(1, np.float32)
+        if faces.asides is not None:
+            asides = faces.asides.of(chosen, points[: faces.plan.n])
+        return image, target, np.ones(1, np.float32), asides
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,6 +89,7 @@ class Faces:
     weights: NDArray[np.float32]  # (R,)
     plan: CropPlan
     certainty: Mapping[int, NDArray[np.float32]]  # region -> how often each row counts, where some were filled in
+    asides: Asides | None  # what is learned beside, by region
 
 
 def draw(chances: NDArray[np.float64], count: int, rng: np.random.Generator) -> NDArray[np.intp]:
@@ -136,7 +140,7 @@ def landmark_task(config: TrainConfig, datasets: Sequence[Dataset]) -> Task:
 
 def _network(config: TrainConfig, mean: NDArray[np.float32], normed: bool) -> Any:
     keras.utils.set_random_seed(config.seed)
-    return landmark_model(config.model, len(mean), normed, mean)
+    return landmark_model(config.model, len(mean), normed, mean, count(config))
 
 
 def _faces(config: TrainConfig, datasets: Sequence[Dataset], rows: Rows, plan: CropPlan, off_face: OffFace) -> Faces:
@@ -154,7 +158,9 @@ def _faces(config: TrainConfig, datasets: Sequence[Dataset], rows: Rows, plan: C
     chances = np.array(shares) * hardness(own - plan.mean[: plan.n]) ** config.data.hard * rare**config.data.expression
     weights = rows.weights(config.loss.foreign)
     uncertain = {i: known for i, known in enumerate(certainty) if known is not None}
-    return Faces(regions, chances / chances.sum(), sum(shares), crops, rows, weights, plan, uncertain)
+    samples = [sample for sample, _ in labelled]
+    asides = Asides(rows.schemas[0], samples, config.data.attributes) if count(config) else None
+    return Faces(regions, chances / chances.sum(), sum(shares), crops, rows, weights, plan, uncertain, asides)
 
 
 def _held_back(samples: Sequence[Sample], schema: LandmarkSchema) -> list[Sample]:

@@ -23,7 +23,7 @@ def regression(penalty: Penalty, side_px: int, maps: NDArray[np.float32]) -> Los
 
     def loss(target: Any, predicted: Any) -> Any:
         points = ops.reshape(predicted, (-1, maps.shape[2], 2))
-        return _mean(penalty((_mapped(points, maps) - target[..., :2]) * side_px), target[..., 2])
+        return weighted_mean(penalty((_mapped(points, maps) - target[..., :2]) * side_px), target[..., 2])
 
     return loss
 
@@ -39,7 +39,7 @@ def between(penalty: Penalty, side_px: int, maps: NDArray[np.float32]) -> Loss:
     def loss(target: Any, predicted: Any) -> Any:
         error = (ops.reshape(predicted, (-1, n, 2)) - target[:, :n, :2]) * side_px
         missing = ops.matmul(ops.cast(target[:, :n, 2] == 0, error.dtype), used.T)
-        return _mean(penalty(_mapped(error, maps)), ops.cast(missing == 0, error.dtype))
+        return weighted_mean(penalty(_mapped(error, maps)), ops.cast(missing == 0, error.dtype))
 
     return loss
 
@@ -49,7 +49,7 @@ def _mapped(points: Any, maps: NDArray[np.float32]) -> Any:
     return ops.stack([ops.matmul(points[..., i], maps[i].T) for i in (0, 1)], axis=-1)
 
 
-def _mean(value: Any, weight: Any) -> Any:
+def weighted_mean(value: Any, weight: Any) -> Any:
     """Give the weighted mean, 0 where nothing has a weight."""
     return ops.sum(value * weight) / ops.maximum(ops.sum(weight), 1.0)
 
@@ -111,7 +111,7 @@ def spread(n: int) -> Loss:
     def loss(target: Any, predicted: Any) -> Any:
         points, expected = ops.reshape(predicted[:, : 2 * n], (-1, n, 2)), predicted[:, 2 * n :]
         value = _distance(points - target[:, :n, :2]) * ops.exp(-expected) + expected
-        return _mean(value, target[:, :n, 2])
+        return weighted_mean(value, target[:, :n, 2])
 
     return loss
 
@@ -143,6 +143,6 @@ def smooth_l1(beta: float) -> Loss:
     def loss(target: Any, predicted: Any) -> Any:
         error = ops.abs(predicted - target[..., :-1])
         value = ops.where(error < beta, 0.5 * error * error / beta, error - 0.5 * beta)
-        return _mean(ops.mean(value, axis=-1), target[..., -1])
+        return weighted_mean(ops.mean(value, axis=-1), target[..., -1])
 
     return loss

@@ -70,7 +70,11 @@ def _trunk(config: ModelConfig, normed: bool) -> tuple[Any, list[Any]]:
 
 
 def landmark_model(
-    config: ModelConfig, n_landmarks: int, normed: bool = True, mean: NDArray[np.float32] | None = None
+    config: ModelConfig,
+    n_landmarks: int,
+    normed: bool = True,
+    mean: NDArray[np.float32] | None = None,
+    asides: int = 0,
 ) -> keras.Model:
     """Build the landmark regressor: (B, H, W, 3) in [-1, 1] -> landmarks (B, 2N) as residual to the mean shape in
     crop units, presence (B, 1) in [0, 1], and where the configuration wants it uncertainty (B, N), the logarithm of
@@ -78,7 +82,8 @@ def landmark_model(
 
     ``normed``: with batch norms, else with biases in their place (:func:`facewire_train.fold.folded`). With them,
     uncertainty is (B, 3N), the landmarks before it, as :func:`facewire_train.losses.spread` wants it; what is learned
-    of it does not reach the rest of the network. ``mean``: the mean shape (N, 2), which heat maps need.
+    of it does not reach the rest of the network, and there is one more output, asides (B, ``asides``), if there are
+    any (:mod:`facewire_train.asides`). ``mean``: the mean shape (N, 2), which heat maps need.
     """  # noqa: D205
     inputs, maps = _trunk(config, normed)
     x = maps[-1]
@@ -95,6 +100,8 @@ def landmark_model(
     outputs = {"landmarks": landmarks, "presence": layers.Dense(1, activation="sigmoid", name="presence")(x)}
     if config.uncertainty:
         outputs["uncertainty"] = _uncertainty(x, landmarks, n_landmarks, normed)
+    if asides and normed:
+        outputs["asides"] = layers.Dense(asides, name="asides")(x)
     return keras.Model(inputs, outputs)
 
 
