@@ -163,11 +163,12 @@ def test_verb_lifts_a_set_of_five_points(
     network = task.network(False)
     says = network.get_layer("landmarks")
     says.set_weights([np.zeros_like(w) for w in says.get_weights()])
-    save_checkpoint(network, task.card, tmp_path / "model.keras")
+    save_checkpoint(network, replace(task.card, terms="research only"), tmp_path / "model.keras")
     arguments = ["fill", "--model", str(tmp_path / "model.keras"), "--max-spread", "0.2", "--data"]
     assert main([*arguments, str(five), "--out", str(tmp_path / "out")]) == 0
     lifted_set = read_dataset(tmp_path / "out")
     assert (lifted_set.schema.name, lifted_set.name) == ("ibug68", "five")
+    assert lifted_set.terms == "research only"  # whose model tells the labels
     assert sum(bool(s.filled) for s in lifted_set.split("train")) > len(lifted_set.split("train")) / 2
     assert not any(labelled_points(s.points).any() for s in lifted_set.split("test"))
     assert all(s.points5 is not None for s in lifted_set.split("test"))

@@ -10,7 +10,7 @@ from facewire_edge.errors import DataError, ModelError, UsageError
 from facewire_edge.facebox import MEAN_POINTS5
 from facewire_edge.geometry import Box
 from facewire_edge.settings import to_toml
-from facewire_train.checkpoint import load_checkpoint
+from facewire_train.checkpoint import load_checkpoint, save_checkpoint
 from facewire_train.config import LANDMARK_LOSSES, DataConfig, DetectorConfig, ModelConfig, TrainConfig, load_config
 from facewire_train.datasets import Dataset, read_dataset
 from facewire_train.detector_task import detector_task, group_of
@@ -252,6 +252,21 @@ def test_weights_of_another_model_are_taken_where_shapes_agree(
     other, _ = prepared(wider, faces)
     with pytest.raises(ModelError, match="no layer agrees"):
         initialised(other, tmp_path / "run" / "model.keras").network(False)
+
+
+def test_a_model_stands_under_the_terms_of_the_one_it_starts_from(
+    tmp_path: Path, faces: Path, config: TrainConfig
+) -> None:
+    config = replace(config, fit=replace(config.fit, epochs=1, steps_per_epoch=1))
+    task, _ = prepared(config, faces)
+    parent, data = tmp_path / "parent.keras", [read_dataset(faces)]
+    theirs = {"name": "theirs", "terms": "research only"}
+    save_checkpoint(task.network(False), replace(task.card, data=(theirs,), terms="research only; free"), parent)
+    run = train(config, data, parent, tmp_path / "run")
+    card = load_checkpoint(run / "model.keras").card
+    assert card.terms == f"{data[0].terms}; research only; free"
+    assert [entry["name"] for entry in card.data] == [data[0].name, "theirs"]
+    assert read_record(run)["init"] == {"path": str(parent), "sha256": load_checkpoint(parent).sha256()}
 
 
 def test_run_that_cannot_begin_leaves_no_folder(tmp_path: Path, faces: Path, config: TrainConfig) -> None:

@@ -8,15 +8,13 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
-from facewire_edge.card import ModelCard
 from facewire_edge.errors import UsageError
 from numpy.typing import NDArray
 
 from facewire_train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from facewire_train.landmark_task import TERMS_SEPARATOR
+from facewire_train.terms import inheriting
 
 log = logging.getLogger(__name__)
 
@@ -38,16 +36,8 @@ def run(arguments: argparse.Namespace) -> None:
         _refuse_foreign(first, other)
     columns = zip(*(_weights(checkpoint, first) for checkpoint in (first, *others)), strict=True)
     first.model.set_weights([np.mean(column, axis=0) for column in columns])
-    save_checkpoint(first.model, _card([first, *others]), arguments.out)
+    save_checkpoint(first.model, inheriting(first.card, [c.card for c in others]), arguments.out)
     log.info("the mean of %d models: %s", len(arguments.model), arguments.out)
-
-
-def _card(checkpoints: Sequence[Checkpoint]) -> ModelCard:
-    """Give the first one's card with the data and terms of all."""
-    cards = [c.card for c in checkpoints]
-    data = {entry["name"]: entry for card in cards for entry in card.data}
-    terms = dict.fromkeys(part for card in cards for part in card.terms.split(TERMS_SEPARATOR))
-    return replace(cards[0], data=tuple(data.values()), terms=TERMS_SEPARATOR.join(terms))
 
 
 def _refuse_foreign(first: Checkpoint, other: Checkpoint) -> None:

@@ -23,12 +23,12 @@ from facewire_train.faces import face_box
 from facewire_train.fit import Task
 from facewire_train.hardness import hardness
 from facewire_train.labels import is_tight
-from facewire_train.landmark_task import terms_of
 from facewire_train.losses import focal, smooth_l1
 from facewire_train.model import detector_model
 from facewire_train.scenes import Scene, compose, load_scenes
 from facewire_train.targets import encode
 from facewire_train.teacher import Teacher
+from facewire_train.terms import joined_terms
 
 log = logging.getLogger(__name__)
 
@@ -172,6 +172,6 @@ def _card(config: TrainConfig, datasets: Sequence[Dataset]) -> ModelCard:
         detector=spec,
         min_score=config.detector.min_score,
         data=tuple({"name": d.name, "terms": d.terms} for d in datasets),
-        terms=terms_of(datasets),
+        terms=joined_terms(d.terms for d in datasets),
         version=version("facewire"),
     )

@@ -26,6 +26,7 @@ from facewire_train.import_command import import_dataset
 from facewire_train.labels import Sample, labelled_points
 from facewire_train.page import charts, faces, note, page, section
 from facewire_train.portraits import portrait
+from facewire_train.terms import joined_terms
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +48,8 @@ def run(arguments: argparse.Namespace) -> None:
     samples = list(dataset.samples)
     for i, sample in zip(chosen, found, strict=True):
         samples[i] = sample
-    import_dataset(replace(dataset, samples=tuple(samples)), arguments.out, dataset.terms)
+    terms = joined_terms([dataset.terms, *(seer.card.terms for seer in seers)])
+    import_dataset(replace(dataset, samples=tuple(samples)), arguments.out, terms)
     print(json.dumps(figures_of([dataset.samples[i] for i in chosen], found, dataset.schema), indent=1))
     if arguments.page is not None:
         write_text(arguments.page, review_page(found, dataset.schema, dataset.name))

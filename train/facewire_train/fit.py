@@ -252,8 +252,11 @@ def _progress() -> Progress:
     return Progress(*columns, TextColumn("{task.fields[note]}"), console=Console(stderr=True))
 
 
-def base_record(config: TrainConfig, datasets: Sequence[Dataset], digest: str) -> dict[str, Any]:
+def base_record(
+    config: TrainConfig, datasets: Sequence[Dataset], digest: str, init: Path | None = None
+) -> dict[str, Any]:
     """Give what a run says of itself before it starts."""
+    parent = None if init is None else {"path": str(init), "sha256": load_checkpoint(init).sha256()}
     return {
         "name": config.name,
         "kind": config.kind,
@@ -263,4 +266,5 @@ def base_record(config: TrainConfig, datasets: Sequence[Dataset], digest: str) -
         "backend": keras.backend.backend(),
         "numpy": np.__version__,
         "data": [{"name": d.name, "path": str(d.path), "terms": d.terms} for d in datasets],
+        "init": parent,
     }

@@ -32,10 +32,10 @@ from facewire_train.rows import Rows, rows_for
 from facewire_train.samples import CropPlan, Region, load_regions, thinned
 from facewire_train.shapes import mean_shape
 from facewire_train.teacher import Teacher
+from facewire_train.terms import joined_terms
 
 log = logging.getLogger(__name__)
 
-TERMS_SEPARATOR = "; "  # of several sets
 MARGIN = 1.25  # side of the crop over the tight landmark box; HRNet's and STAR's protocol
 
 
@@ -199,14 +199,9 @@ def _card(
         margin=MARGIN,
         min_presence=config.model.min_presence,
         data=tuple({"name": d.name, "terms": d.terms} for d in datasets),
-        terms=terms_of(datasets),
+        terms=joined_terms(d.terms for d in datasets),
         version=version("facewire"),
     )
-
-
-def terms_of(datasets: Sequence[Dataset]) -> str:
-    """Give the terms of a model trained on these sets: those of all of them together."""
-    return TERMS_SEPARATOR.join(dict.fromkeys(d.terms for d in datasets if d.terms)) or "not stated"
 
 
 def _validate(model: Any, card: ModelCard, samples: Sequence[Sample]) -> dict[str, float]:

@@ -24,6 +24,7 @@ from facewire_train.fold import folded, unfolded
 from facewire_train.folds import spread, with_fold
 from facewire_train.landmark_task import landmark_task
 from facewire_train.shipped import initial_checkpoint
+from facewire_train.terms import inheriting
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ def train(config: TrainConfig, datasets: Sequence[Dataset], init: Path | None, o
     task = TASKS[config.kind](config, datasets)
     if init is not None:
         task = initialised(task, init)
-    fit(task, config, folder, base_record(config, datasets, digest))
+    fit(task, config, folder, base_record(config, datasets, digest, init))
     log.info("finished: %s", folder)
     return folder
 
@@ -103,11 +104,14 @@ def synthetic_data(config: TrainConfig) -> Path:
 def initialised(task: Task, path: Path) -> Task:
     """Give the task with networks that start from another model's weights, layer by layer, where name and shapes agree.
 
+    The card inherits that model's data and terms.
+
     Raises:
         ModelError: no layer agrees.
 
     """
-    source = {layer.name: layer.get_weights() for layer in load_checkpoint(path).model.layers}
+    parent = load_checkpoint(path)
+    source = {layer.name: layer.get_weights() for layer in parent.model.layers}
 
     def network(normed: bool) -> Any:
         model = folded(task.network(True), task.network(False))  # a new last layer starts at zero
@@ -119,7 +123,7 @@ def initialised(task: Task, path: Path) -> Task:
         log.info("took %d layers from %s", len(taken), path)
         return unfolded(model, task.network(True), task.epoch(0)[0][0]) if normed else model
 
-    return replace(task, network=network)
+    return replace(task, network=network, card=inheriting(task.card, [parent.card]))
 
 
 def _agrees(layer: Any, weights: Sequence[Any] | None) -> bool:
