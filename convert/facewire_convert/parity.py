@@ -17,7 +17,14 @@ from facewire_edge.landmarks import decode_landmarks
 from facewire_train.checkpoint import Checkpoint
 from facewire_train.datasets import Sample, read_dataset
 from facewire_train.detection import detect_scenes, detection_figures
-from facewire_train.evaluate import BatchRunner, detector_loss, edge_runner, keras_runner, truth5_crop
+from facewire_train.evaluate import (
+    BatchRunner,
+    detector_loss,
+    edge_runner,
+    evaluate_detector,
+    keras_runner,
+    truth5_crop,
+)
 from facewire_train.images import read_labelled
 from facewire_train.metrics import nme
 from numpy.typing import NDArray
@@ -34,6 +41,7 @@ MAX_BIAS = 0.15  # crop units
 # The shipped models' loss of int8 differs from face to face by 2 % of the mean NME: of 50 faces the mean is known to
 # +-0.55 % (95 %; of 3 to +-2.2 %), which is a quarter of what the gate allows (LFPW, 2026-11-22).
 FEWEST_FACES = 50
+FEWEST_FOUND = 0.5  # share of the faces that a detector must find in float; of the others int8 has nothing to lose
 PRESENCE_WARNING = 0.01  # share of the faces on which float and int8 disagree
 
 
@@ -48,6 +56,7 @@ class Verdict:
     max_relative_loss: float
     complaint: str = ""  # why float itself cannot be measured
     bare_loss: float | None = None  # of the bare mean shape in the same crops
+    recall: float = 1.0  # share of the faces that a detector finds in float
 
     @property
     def relative_loss(self) -> float:
@@ -71,6 +80,10 @@ class Verdict:
             errors = f"{100 * self.float_loss:.3f} % against {100 * self.bare_loss:.3f} %"
             longer = "train longer; or, of a few points, to which these crops are laid, evaluate --boxes detector"
             found.append(f"the float model is no better than its bare mean shape ({errors}); {longer}")
+        if self.recall < FEWEST_FOUND:
+            found.append(
+                f"the float model finds {100 * self.recall:.0f} % of the faces; train longer, or check the data"
+            )
         return tuple(found)
 
     @property
@@ -193,9 +206,13 @@ def judge_detector(
     samples: Sequence[Sample], checkpoint: Checkpoint, model: Model, max_relative_loss: float
 ) -> Verdict:
     """Judge a detector by the five-point error of its best detection of each face, at most 1."""
-    float_loss = detector_loss(samples, checkpoint.card, keras_runner(checkpoint.model))
+    float_ = evaluate_detector(samples, checkpoint.card, keras_runner(checkpoint.model))
     int8_loss = detector_loss(samples, model.card, edge_runner(model))
-    return Verdict("detector loss", len(samples), float_loss, int8_loss, max_relative_loss)
+    recall = float_["recall"]
+    complaint = "" if recall else f"the float model finds none of the {len(samples)} faces; train it longer"
+    return Verdict(
+        "detector loss", len(samples), float_["loss"], int8_loss, max_relative_loss, complaint, recall=recall
+    )
 
 
 def detector_figures(paths: Sequence[Path], checkpoint: Checkpoint, model: Model) -> dict[str, Any]:

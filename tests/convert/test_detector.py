@@ -56,14 +56,17 @@ def quantized(conversion: Any, checkpoint: Checkpoint, folder: Path, *more: str)
     )
 
 
-def same_loss(samples: Any, card: Any, run: Any) -> float:
-    return 0.5
+def same_loss(monkeypatch: pytest.MonkeyPatch, *, int8: float = 0.5, recall: float = 1.0) -> None:
+    """Stand in for what the gate measures: float loses 0.5."""
+    float_ = {"loss": 0.5, "recall": recall}
+    monkeypatch.setattr("facewire_convert.parity.evaluate_detector", lambda *_: float_)
+    monkeypatch.setattr("facewire_convert.parity.detector_loss", lambda *_: int8)
 
 
 def test_detector_keeps_its_outputs_by_name(
     conversion: Any, checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("facewire_convert.parity.detector_loss", same_loss)
+    same_loss(monkeypatch)
     assert quantized(conversion, checkpoint, tmp_path) == 0
     model = load_model(tmp_path / "face.tflite", kind="detector")
     assert {name: spec.shape for name, spec in model.card.outputs.items()} == SHAPES
@@ -77,7 +80,7 @@ def test_detector_keeps_its_outputs_by_name(
 def test_report_lies_beside_the_model_where_no_folder_is_named(
     conversion: Any, checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("facewire_convert.parity.detector_loss", same_loss)
+    same_loss(monkeypatch)
     assert quantized(conversion, checkpoint, tmp_path) == 0
     gate = json.loads((tmp_path / "face-report" / "report.json").read_text())["gate"]
     assert gate["measure"] == "detector loss"
@@ -86,10 +89,21 @@ def test_report_lies_beside_the_model_where_no_folder_is_named(
 def test_detector_that_int8_makes_worse_ends_with_5(
     conversion: Any, checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    losses = iter((0.50, 0.52))
-    monkeypatch.setattr("facewire_convert.parity.detector_loss", lambda *_: next(losses))
+    same_loss(monkeypatch, int8=0.52)
     assert quantized(conversion, checkpoint, tmp_path) == 5
     assert not (tmp_path / "face.tflite").exists()
+
+
+def test_detector_that_finds_nothing_proves_nothing(
+    conversion: Any, checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    same_loss(monkeypatch, recall=0.0)
+    assert quantized(conversion, checkpoint, tmp_path) == 5
+    assert "the float model finds none of the" in capsys.readouterr().err
+    same_loss(monkeypatch, recall=0.3)
+    assert quantized(conversion, checkpoint, tmp_path) == 0
+    doubts = json.loads((tmp_path / "face-report" / "report.json").read_text())["gate"]["doubts"]
+    assert any("finds 30 % of the faces" in doubt for doubt in doubts)
 
 
 def test_verdict_is_what_float_and_int8_find_themselves(

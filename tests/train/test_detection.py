@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from facewire_edge.card import DetectorSpec, InputSpec, ModelCard
 from facewire_edge.detect import cell_grid
+from facewire_edge.errors import DataError
 from facewire_edge.geometry import Box
 from facewire_edge.types import Detection
 from facewire_train.datasets import Sample, read_dataset
@@ -85,6 +86,12 @@ def test_detector_that_is_beside_every_face_has_only_false_alarms(complete: list
     scenes = detect_scenes(complete, CARD, oracle(complete, 1.5))  # type: ignore[arg-type]
     figures = detection_figures(scenes, CARD)
     assert figures["0px"] == {"faces": 9, "ap": 0.0, "recall": 0.0, "false_alarms_per_image": 1.0}
+
+
+def test_picture_of_another_size_than_the_labelled_one_is_refused(complete: list[Sample]) -> None:
+    other = [replace(s, size_px=(640, 480)) for s in complete]
+    with pytest.raises(DataError, match="its labels are of a picture of 640x480"):
+        detect_scenes(other, CARD, oracle(other, 0.0))  # type: ignore[arg-type]
 
 
 def test_faces_below_the_size_do_not_count_either_way(complete: list[Sample]) -> None:

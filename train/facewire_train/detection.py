@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from facewire_train.evaluate import BatchRunner, detect_in
 from facewire_train.faces import face_box
+from facewire_train.images import read_labelled
 from facewire_train.labels import Sample, group_by_image
 
 MATCH_IOU = 0.4
@@ -39,7 +40,7 @@ def detect_scenes(samples: Sequence[Sample], card: ModelCard, run: BatchRunner) 
     """Run a detector over the images that list every face."""
     by_image = group_by_image([s for s in samples if s.complete])
     scenes = []
-    found = detect_in(list(by_image), card, run, LOWEST_SCORE)
+    found = detect_in((read_labelled(faces[0]) for faces in by_image.values()), card, run, LOWEST_SCORE)
     for (path, faces), (detections, shape) in zip(by_image.items(), found, strict=True):
         matches = match([face_box(f) for f in faces], detections)
         scenes.append(Scene(path, tuple(faces), tuple(detections), matches, SIZE_PX / max(shape[:2])))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from facewire_train.checkpoint import load_checkpoint
 from facewire_train.datasets import Sample
 from facewire_train.faces import face_box, tell_box
-from facewire_train.images import read_image, read_labelled
+from facewire_train.images import read_labelled
 from facewire_train.labels import is_placed
 from facewire_train.metrics import auc, failure_rate, nme
 from facewire_train.samples import crop_of_box
@@ -325,7 +326,7 @@ def evaluate_detector(samples: Sequence[Sample], card: ModelCard, run: BatchRunn
     samples = [s for s in samples if has_points5(s)]
     if not samples:
         raise UsageError("no face with five labelled points in this split; nothing to measure")
-    found = detect_in([s.image for s in samples], card, run, card.min_score)
+    found = detect_in(map(read_labelled, samples), card, run, card.min_score)
     losses = [_detection_loss(s, detections) for s, (detections, _) in zip(samples, found, strict=True)]
     missed = sum(loss is None for loss in losses)
     errors = [min(1.0, loss) for loss in losses if loss is not None]
@@ -348,17 +349,17 @@ def detector_loss(samples: Sequence[Sample], card: ModelCard, run: BatchRunner) 
 
 
 def detect_in(
-    paths: Sequence[Path], card: ModelCard, run: BatchRunner, min_score: float
+    images: Iterable[NDArray[np.uint8]], card: ModelCard, run: BatchRunner, min_score: float
 ) -> Iterator[tuple[list[Detection], tuple[int, ...]]]:
     """Give, image by image, the detections in its pixels, best first, and its shape."""
     assert card.detector is not None
     width, height = card.input.width, card.input.height
     grid = cell_grid(card.detector, width, height)
-    for start in range(0, len(paths), BATCH):
-        images = [read_image(path) for path in paths[start : start + BATCH]]
-        letters = [letterbox(image, width, height) for image in images]
+    images = iter(images)
+    while batch := list(islice(images, BATCH)):
+        letters = [letterbox(image, width, height) for image in batch]
         outputs = run(np.stack([letter for letter, _ in letters]))
-        for i, (image, (_, scale)) in enumerate(zip(images, letters, strict=True)):
+        for i, (image, (_, scale)) in enumerate(zip(batch, letters, strict=True)):
             yield detections_of({name: rows[i] for name, rows in outputs.items()}, grid, min_score, scale), image.shape
 
 
