@@ -1,8 +1,10 @@
 import numpy as np
+import pytest
 from facewire_edge.geometry import CropTransform
 from facewire_edge.schema import POINTS5
 from facewire_train.augment import augment_face, flip, occlude, photometric
 from facewire_train.config import AugmentConfig
+from facewire_train.images import shrunk
 from facewire_train.samples import Region
 
 STILL = AugmentConfig(
@@ -57,3 +59,11 @@ def test_occlusion_covers_a_part() -> None:
     image = np.full((64, 64, 3), 100, np.uint8)
     covered = occlude(image.copy(), AugmentConfig(occlusion=1), np.random.default_rng(3))
     assert 0 < (covered != image).any(axis=2).mean() < 0.5
+
+
+@pytest.mark.parametrize("factor", [0.31, 0.6473])
+def test_shrunk_picture_keeps_its_edges(factor: float) -> None:
+    ramp = np.repeat(np.tile(np.linspace(0, 250, 101), (57, 1))[..., None], 3, axis=2).astype(np.uint8)
+    small = shrunk(ramp, factor).astype(float)[5, :, 0]
+    middles = (np.arange(len(small)) + 0.5) / len(small) * 101 - 0.5  # in pixels of the ramp, at 2.5 levels each
+    assert np.abs(small - 2.5 * middles).max() < 1.5

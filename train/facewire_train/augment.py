@@ -14,6 +14,7 @@ from facewire_edge.geometry import CropTransform
 from numpy.typing import NDArray
 
 from facewire_train.config import AugmentConfig
+from facewire_train.images import shrunk
 from facewire_train.samples import Region
 
 Image = NDArray[np.uint8]
@@ -99,9 +100,8 @@ def _relit(image: Image, config: AugmentConfig, rng: np.random.Generator) -> Ima
 
 def _low_resolution(image: Image, rng: np.random.Generator) -> Image:
     height, width = image.shape[:2]
-    factor = float(rng.uniform(0.25, 0.7))
-    shrunk = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.resize(shrunk, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
+    small = shrunk(image, float(rng.uniform(0.25, 0.7)))
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
 
 
 def _blurred(image: Image, rng: np.random.Generator) -> Image:

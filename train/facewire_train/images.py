@@ -95,3 +95,12 @@ def row_pixels(cell: bytes, path: Path) -> NDArray[np.uint8]:
 def _table_and_start(path: Path) -> tuple[Path, int]:
     name, _, start = path.name.rpartition(ROW_MARK)
     return path.with_name(name), int(start)
+
+
+def shrunk(image: NDArray[np.uint8], factor: float) -> NDArray[np.uint8]:
+    """Average an image down by about ``factor``: its edges stay its edges, as sizes are whole.
+
+    Given the factor itself, OpenCV leaves over what does not fill a pixel.
+    """
+    size = [max(1, round(side * factor)) for side in image.shape[1::-1]]
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from facewire_train.augment import photometric
 from facewire_train.config import AugmentConfig
 from facewire_train.faces import face_box
-from facewire_train.images import read_labelled
+from facewire_train.images import read_labelled, shrunk
 from facewire_train.labels import Sample, group_by_image
 from facewire_train.teacher import Teacher
 
@@ -152,7 +152,7 @@ def _prefiltered(
     if scale > 0.5:
         return image, matrix
     factor = max(scale * 1.2, 4 / min(image.shape[:2]))
-    small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+    small = shrunk(image, factor)
     fx, fy = small.shape[1] / image.shape[1], small.shape[0] / image.shape[0]
     back = np.array([[1 / fx, 0, 0.5 / fx - 0.5], [0, 1 / fy, 0.5 / fy - 0.5], [0, 0, 1]])
     return np.asarray(small, np.uint8), matrix @ back
