@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from facewire_edge.errors import DataError, UsageError
@@ -12,6 +13,7 @@ from facewire_train.checkpoint import Checkpoint, load_checkpoint
 from facewire_train.datasets import Dataset, read_dataset, read_labels
 from facewire_train.folders import refuse_used
 from facewire_train.import_command import import_dataset
+from facewire_train.labels import Sample, ignored
 
 from facewire_convert.calibrate import can_be_cropped
 from facewire_convert.select import Pool, choose, how_many, lacks, look_at
@@ -31,13 +33,19 @@ def run(arguments: argparse.Namespace) -> None:
     pool = _look(dataset, checkpoint)
     against = None if arguments.against is None else _look(read_labels(arguments.against), checkpoint)
     chosen = choose(pool, arguments.count)
-    kept = tuple(pool.samples[i] for i in chosen)
+    kept = with_neighbours([pool.samples[i] for i in chosen], dataset.samples)
     import_dataset(replace(dataset, samples=kept), arguments.out, dataset.terms)
     figures = {"faces": len(pool.samples), "chosen": len(chosen), **how_many(pool, chosen)}
     if against is not None:
         figures["against"] = lacks(pool, against)
     print(json.dumps(figures, indent=1))
     log.info("chose %d of %d faces into %s", len(chosen), len(pool.samples), arguments.out)
+
+
+def with_neighbours(chosen: Sequence[Sample], samples: Iterable[Sample]) -> tuple[Sample, ...]:
+    """Give all faces of the images of the chosen ones; the others as ``ignore``: they are no background."""
+    images, wanted = {s.image for s in chosen}, {id(s) for s in chosen}
+    return tuple(s if id(s) in wanted else ignored(s, s) for s in samples if s.image in images)
 
 
 def _look(dataset: Dataset, checkpoint: Checkpoint) -> Pool:

@@ -17,6 +17,7 @@ from facewire_convert.select import (
     lacks,
     skin_angle,
 )
+from facewire_convert.select_command import with_neighbours
 from facewire_train.checkpoint import save_checkpoint
 from facewire_train.config import ModelConfig, TrainConfig
 from facewire_train.datasets import read_dataset
@@ -120,6 +121,17 @@ def test_verb_writes_a_set_that_calibrates(tmp_path: Path, capsys: pytest.Captur
     assert main([*select, "--out", str(tmp_path / "no"), "--against", str(tmp_path / "five")]) == 6
     assert "has schema points5, the checkpoint ibug68" in capsys.readouterr().err
     assert not (tmp_path / "no").exists()
+
+
+def test_faces_beside_a_chosen_one_stay_as_ignore(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "faces", 2, seed=5, size_px=80)
+    samples = read_dataset(tmp_path / "faces").samples
+    first, other = samples[:2]
+    neighbour = replace(first, box=replace(first.box, x0=first.box.x0 + 30, x1=first.box.x1 + 30))
+    kept = with_neighbours([first], [neighbour, first, other])
+    assert [s.ignore for s in kept] == [True, False]
+    assert kept[0].box == neighbour.box
+    assert kept[1] is first
 
 
 def test_choice_holds_every_kind_and_the_ends_of_the_ranges(tmp_path: Path) -> None:

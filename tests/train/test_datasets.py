@@ -16,10 +16,11 @@ HEADER = 'format = 1\nname = "mine"\nschema = "{schema}"\nterms = "free"\n'
 FIVE = [[10, 10], [20, 10], [15, 15], [11, 20], [19, 20]]
 
 
-def test_image_of_a_validation_subject_is_held_back_with_all_its_faces(tmp_path: Path) -> None:
+def test_image_of_a_validation_subject_is_held_back_and_who_stands_beside_it_not_measured(tmp_path: Path) -> None:
     people = [{"box": [x, 5, x + 5, 10], "person": name} for x, name in ((2, "1"), (10, "44"), (20, "2"))]
     samples = read_dataset(write_native(tmp_path / "d", people, complete=True)).samples
     assert [(s.subject, s.split) for s in samples] == [("1", "val"), ("44", "val"), ("2", "val")]
+    assert [s.ignore for s in samples] == [True, False, True]  # they are trained on elsewhere
     alone = read_dataset(write_native(tmp_path / "d", [people[0], people[2]], complete=True)).samples
     assert [s.split for s in alone] == ["train", "train"]
 

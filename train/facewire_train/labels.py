@@ -96,10 +96,17 @@ def is_validation(subject: str) -> bool:
 
 
 def hold_back(samples: Iterable[Sample], held: Callable[[str], bool] = is_validation) -> tuple[Sample, ...]:
-    """Move the subjects that are ``held`` off the training split, each with all faces of its images."""
+    """Move the subjects that are ``held`` off the training split, with all faces of their images.
+
+    Who stands beside them there, and is not held, is trained on elsewhere: such faces are kept as ``ignore``.
+    """
     samples = tuple(samples)
     images = {s.image for s in samples if s.split == "train" and held(s.subject)}
-    return tuple(replace(s, split="val") if s.split == "train" and s.image in images else s for s in samples)
+    return tuple(_held_back(s, held) if s.split == "train" and s.image in images else s for s in samples)
+
+
+def _held_back(sample: Sample, held: Callable[[str], bool]) -> Sample:
+    return replace(sample if held(sample.subject) else ignored(sample, sample), split="val")
 
 
 def only_labelled(samples: Iterable[Sample]) -> tuple[Sample, ...]:
@@ -137,7 +144,7 @@ def _in_last_split(faces: Sequence[Sample]) -> list[Sample]:
     kept = [s for s in faces if s.split == last]
     for face in faces:
         if not any(is_same_face(face, other) for other in kept):
-            kept.append(_ignored(face, kept[0]))
+            kept.append(ignored(face, kept[0]))
     return kept
 
 
@@ -151,8 +158,8 @@ def is_same_face(one: Sample, other: Sample) -> bool:
     return is_placed(one.points) and np.array_equal(labelled_points(one.points), labelled_points(other.points))
 
 
-def _ignored(face: Sample, beside: Sample) -> Sample:
-    """Give a face as one that is neither wanted nor background, in the split of another of its image."""
+def ignored(face: Sample, beside: Sample) -> Sample:
+    """Give a face as one that is neither wanted nor background, in the split of another (or of itself) of its image."""
     blank = np.full_like(face.points, np.nan)
     face = replace(face, points=blank, visible=labelled_points(blank), filled={})
     return replace(face, split=beside.split, complete=beside.complete, ignore=True)
