@@ -32,23 +32,25 @@ def run(arguments: argparse.Namespace) -> None:
         UsageError: two files have one name.
         ModelError: a file is missing, foreign, or the compiler refuses it.
         GateError: an operation does not map.
-        RuntimeMissingError: the compiler is not installed; the message is the command to run elsewhere.
+        RuntimeMissingError: the compiler is not installed; the message says what to run elsewhere.
 
     """
     _refuse_twins(arguments.models)
-    models = [read_card(path) for path in arguments.models]
-    for path, (_, flatbuffer) in zip(arguments.models, models, strict=True):
+    cards = [read_card(path) for path in arguments.models]
+    for path, (_, flatbuffer) in zip(arguments.models, cards, strict=True):
         mapping = check(flatbuffer, str(path))
         print(table(mapping))
         if mapping.findings:
             raise GateError(f"{path}: {mapping.operations - mapping.mapped} operations would stay on the CPU")
     if shutil.which(COMPILER) is None:
-        command = shlex.join([COMPILER, "-s", "-o", str(arguments.out), *map(str, arguments.models)])
+        models = [*map(str, arguments.models)]
+        again = shlex.join(["facewire-convert", "compile", "--out", str(arguments.out), *models])
+        called = shlex.join([COMPILER, "-s", "-o", str(arguments.out), *models])
         raise RuntimeMissingError(
             f"{COMPILER} is not installed (Coral's edgetpu-compiler, Debian on x86-64 only); the operations map. "
-            f"Where it is, run `facewire-convert compile` again, or: {command}"
+            f"Where it is, run: {again} -- it calls {called} and puts back the cards, which the compiler drops"
         )
-    _compile(arguments.models, models, arguments.out)
+    _compile(arguments.models, cards, arguments.out)
 
 
 def _refuse_twins(paths: Sequence[Path]) -> None:

@@ -76,4 +76,5 @@ def test_missing_compiler_leaves_the_command_to_run_elsewhere(
     assert compiled(tmp_path / "out") == 4
     captured = capsys.readouterr()
     assert captured.out.count("operations map to the Edge TPU") == 2
+    assert f"facewire-convert compile --out {tmp_path / 'out'} {MODELS / 'face_int8.tflite'}" in captured.err
     assert f"edgetpu_compiler -s -o {tmp_path / 'out'} {MODELS / 'face_int8.tflite'}" in captured.err
