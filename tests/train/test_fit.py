@@ -418,6 +418,64 @@ def test_configuration_that_cannot_be_meant_is_refused(tmp_path: Path, text: str
         load_config(_written(tmp_path / "c.toml", text))
 
 
+DETECTOR = """name = "x"
+kind = "detector"
+[model]
+width = 64
+height = 64
+blocks = [[8, 2], [8, 2], [8, 2], [8, 2]]
+"""
+
+
+@pytest.mark.parametrize(
+    ("table", "values"),
+    [
+        ("", ["name = ''", "name = '../x'", "seed = -1", "seed = 4294967296"]),
+        ("model", ["width = 0", "width = -64", "height = 8", "height = 100000", "stem = 0", "head = -1"]),
+        ("model", ["squeeze = -4", "heat_maps = -3", "min_presence = 0.0", "min_presence = nan"]),
+        ("fit", ["epochs = 0", "batch = -1", "steps_per_epoch = -5", "validate_every = 0"]),
+        ("fit", ["learning_rate = 0.0", "learning_rate = nan", "weight_decay = -1.0", "average = 1.0"]),
+        ("fit", ["warmup_epochs = -3.0", "warmup_epochs = inf"]),
+        ("augment", ["flip = 7.0", "noise = -0.1", "jpeg = nan", "shift = -1.0", "gain = nan", "offset = inf"]),
+        ("loss", ["wing_px = 0.0", "wing_epsilon_px = 0.0", "presence = -1.0", "foreign = nan"]),
+        ("detector", ["channels = 0", "head_blocks = 0", "min_score = 7.0", "box_weight = -1.0"]),
+        ("detector", ["reference_px = [20.0, 48.0, 0.0]", "strides = [0, 8, 16]"]),
+        ("data", ["shares = { a = -1.0 }", "negatives = 1.0", "offset = nan", "offsets = { a = inf }", "hard = -3.0"]),
+        ("data", ["expression = nan", "synthetic_count = 0", "synthetic_px = 0", "synthetic_seed = -1"]),
+    ],
+)
+def test_values_that_no_run_can_have_are_refused_by_name(tmp_path: Path, table: str, values: list[str]) -> None:
+    for value in values:
+        text = to_toml(load_config(_written(tmp_path / "good.toml", DETECTOR)))
+        key = value.split()[0]
+        start = text.index(f"[{table}]") if table else 0
+        line = next(line for line in text[start:].splitlines() if line.startswith(f"{key} = "))
+        bad = _written(tmp_path / "bad.toml", text[:start] + text[start:].replace(line, value, 1))
+        with pytest.raises(UsageError, match=rf"bad\.toml: {table}\.?{key}\S* must be .*, got "):
+            load_config(bad)
+
+
+@pytest.mark.parametrize(
+    ("table", "values", "words"),
+    [
+        ("model", "blocks = [[8, 0]]", r"stride 1 or 2\], got \[8, 0\]"),
+        ("model", "blocks = [[8, 2], [0, 2]]", r"got \[0, 2\]"),
+        ("model", "blocks = [[]]", r"pairs .* got \[\]"),
+        ("model", "blocks = [[8, 2], [8, 2]]", r"strides \[16, 32\] are not among .* \[2, 4, 8\]"),
+        ("model", "width = 72", r"must divide the input, got 72x64"),
+        ("detector", "strides = [8]", r"reference_px needs a number for each stride \[8\]"),
+        ("detector", "strides = []", "must be one or more"),
+        ("detector", "strides = [8, 8, 16]", "each above the one before"),
+        ("detector", "strides = [32, 16, 8]", "each above the one before"),
+    ],
+)
+def test_values_that_contradict_each_other_are_refused(tmp_path: Path, table: str, values: str, words: str) -> None:
+    text = to_toml(load_config(_written(tmp_path / "good.toml", DETECTOR)))
+    line = next(line for line in text.splitlines() if line.startswith(values[: values.index("=") + 1]))
+    with pytest.raises(UsageError, match=words):
+        load_config(_written(tmp_path / "bad.toml", text.replace(line, values, 1)))
+
+
 @pytest.mark.parametrize("path", sorted(Path("train/configs").glob("*.toml")), ids=lambda p: p.stem)
 def test_shipped_configurations_load_and_survive_a_round_trip(path: Path, tmp_path: Path) -> None:
     config = load_config(path)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from math import prod
+from functools import reduce
+from itertools import accumulate
+from math import inf
+from operator import mul
 from pathlib import Path
+from typing import Any
 
 from facewire_edge.errors import UsageError
 from facewire_edge.settings import load_settings
 
 LANDMARK_LOSSES = ("wing", "soft_wing", "smooth_l1", "l2", "distance")
+STEM_STRIDE = 2
+SMALLEST_PX, LARGEST_PX = 16, 2048  # of a network's input; a face of fewer pixels shows nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +136,47 @@ class TrainConfig:
     data: DataConfig = field(default_factory=DataConfig)
 
 
+Rule = tuple[str, Callable[[Any], bool], str]  # keys, what holds for each of their values, the same in words
+
+RULES: tuple[Rule, ...] = (
+    ("name", lambda v: bool(v.strip()) and v.isprintable() and "/" not in v, "of printable letters, none a slash"),
+    ("kind", lambda v: v in ("landmarks", "detector"), "landmarks or detector"),
+    ("fit.optimizer", lambda v: v in ("adamw", "adam", "sgd"), "adamw, adam or sgd"),
+    ("loss.kind", lambda v: v in LANDMARK_LOSSES, f"one of {', '.join(LANDMARK_LOSSES)}"),
+    ("seed", lambda v: 0 <= v < 2**32, "0 or more and below 2**32"),
+    ("model.width model.height", lambda v: SMALLEST_PX <= v <= LARGEST_PX, f"from {SMALLEST_PX} to {LARGEST_PX}"),
+    (
+        "model.stem fit.epochs fit.batch fit.validate_every detector.strides detector.channels detector.head_blocks "
+        "data.synthetic_count data.synthetic_px",
+        lambda v: v >= 1,
+        "1 or more",
+    ),
+    (
+        "fit.learning_rate loss.wing_px loss.wing_epsilon_px detector.reference_px",
+        lambda v: 0 < v < inf,
+        "finite and above 0",
+    ),
+    (
+        "model.head model.squeeze model.heat_maps fit.steps_per_epoch fit.weight_decay fit.warmup_epochs "
+        "augment.rotation_deg augment.log_scale augment.shift augment.gain augment.offset augment.colour "
+        "loss.openings loss.presence loss.asides loss.foreign "
+        "detector.points_channels detector.box_weight detector.points_weight "
+        "data.synthetic_seed data.shares data.hard data.expression",
+        lambda v: 0 <= v < inf,
+        "finite and 0 or more",
+    ),
+    (
+        "augment.levelled augment.flip augment.grey augment.blur augment.low_resolution augment.noise augment.jpeg "
+        "augment.occlusion",
+        lambda v: 0 <= v <= 1,
+        "a probability from 0 to 1",
+    ),
+    ("fit.average data.negatives", lambda v: 0 <= v < 1, "in [0, 1)"),
+    ("model.min_presence detector.min_score", lambda v: 0 < v < 1, "above 0 and below 1"),
+    ("data.offset data.offsets", lambda v: -inf < v < inf, "finite"),
+)
+
+
 def load_config(path: Path) -> TrainConfig:
     """Read and check a configuration.
 
@@ -137,41 +185,61 @@ def load_config(path: Path) -> TrainConfig:
 
     """
     config = load_settings(TrainConfig, path)
-    stride = 2 * prod(s for block in config.model.blocks for s in block[1:2])  # of the last map
-    checks = (
-        (config.kind in ("landmarks", "detector"), f"kind must be landmarks or detector, got {config.kind!r}"),
-        (bool(config.model.blocks), "model.blocks is empty; expected a list of [channels, stride]"),
-        (all(len(b) == 2 for b in config.model.blocks), "model.blocks must hold pairs [channels, stride]"),
-        (
-            not config.model.heat_maps or (stride > 2 and config.model.width % stride == 0),
-            f"model.heat_maps needs blocks of stride 2, and a width that all strides together divide, got "
-            f"{config.model.width} and {stride}",
-        ),
-        (config.fit.epochs > 0 and config.fit.batch > 0, "fit.epochs and fit.batch must be positive"),
-        (0 <= config.fit.average < 1, f"fit.average must be in [0, 1), got {config.fit.average}"),
-        (
-            config.fit.optimizer in ("adamw", "adam", "sgd"),
-            f"fit.optimizer must be adamw, adam or sgd, got {config.fit.optimizer!r}",
-        ),
-        (
-            config.loss.kind in LANDMARK_LOSSES,
-            f"loss.kind must be one of {', '.join(LANDMARK_LOSSES)}, got {config.loss.kind!r}",
-        ),
-        (config.fit.validate_every > 0, "fit.validate_every must be positive"),
-        (0 <= config.model.min_presence < 1, f"model.min_presence must be in [0, 1), got {config.model.min_presence}"),
-        (
-            len(config.detector.points_channels) in (0, len(config.detector.strides))
-            and min(config.detector.points_channels, default=0) >= 0,
-            f"detector.points_channels needs a number, 0 or more, for each stride {list(config.detector.strides)}, got "
-            f"{list(config.detector.points_channels)}",
-        ),
-        (
-            not config.data.attributes or config.loss.asides > 0,
-            "data.attributes does nothing without loss.asides; set it, 1 for instance",
-        ),
-        (0 <= config.data.negatives < 1, f"data.negatives must be in [0, 1), got {config.data.negatives}"),
-    )
-    for holds, message in checks:
-        if not holds:
-            raise UsageError(f"{path}: {message}")
+    for checks in (_rules, _network_relations, _detector_relations, _data_relations):
+        for holds, message in checks(config):
+            if not holds:
+                raise UsageError(f"{path}: {message}")
     return config
+
+
+def _rules(config: TrainConfig) -> Iterator[tuple[bool, str]]:
+    for keys, holds, expected in RULES:
+        for key, value in (pair for name in keys.split() for pair in _values(config, name)):
+            yield holds(value), f"{key} must be {expected}, got {value!r}"
+
+
+def _values(config: TrainConfig, key: str) -> list[tuple[str, Any]]:
+    """Give a key's value, or each of those that it holds, with their names."""
+    value = reduce(getattr, key.split("."), config)
+    if isinstance(value, dict):
+        return [(f"{key}.{name}", v) for name, v in value.items()]
+    return [(f"{key}[{i}]", v) for i, v in enumerate(value)] if isinstance(value, tuple) else [(key, value)]
+
+
+def _network_relations(config: TrainConfig) -> Iterator[tuple[bool, str]]:
+    model = config.model
+    yield bool(model.blocks), "model.blocks is empty; expected a list of [channels, stride]"
+    wrong = [b for b in model.blocks if len(b) != 2 or b[0] < 1 or b[1] not in (1, 2)]
+    yield not wrong, f"model.blocks must hold pairs [channels from 1 on, stride 1 or 2], got {list(*wrong[:1])}"
+    stride = _strides(model)[-1]
+    yield (
+        not model.heat_maps or (stride > STEM_STRIDE and model.width % stride == 0),
+        f"model.heat_maps needs blocks of stride 2, and a width that all strides together divide, got {model.width} "
+        f"and {stride}",
+    )
+
+
+def _strides(model: ModelConfig) -> list[int]:
+    """Give the stride of the map after the stem and after each block."""
+    return list(accumulate((stride for _, stride in model.blocks), mul, initial=STEM_STRIDE))
+
+
+def _detector_relations(config: TrainConfig) -> Iterator[tuple[bool, str]]:
+    detector, model = config.detector, config.model
+    strides = list(detector.strides)
+    ascending = bool(strides) and strides == sorted(set(strides))
+    yield ascending, f"detector.strides must be one or more, each above the one before it, got {strides}"
+    for name, values in (("reference_px", detector.reference_px), ("points_channels", detector.points_channels)):
+        fits = len(values) == len(strides) or (name == "points_channels" and not values)
+        yield fits, f"detector.{name} needs a number for each stride {strides}, got {list(values)}"
+    if config.kind == "detector":
+        known = sorted(set(_strides(model)))
+        missing = [stride for stride in strides if stride not in known]
+        yield not missing, f"detector.strides {missing} are not among those of model.blocks, {known}"
+        divides = model.width % strides[-1] == model.height % strides[-1] == 0
+        yield divides, f"detector.strides {strides} must divide the input, got {model.width}x{model.height}"
+
+
+def _data_relations(config: TrainConfig) -> Iterator[tuple[bool, str]]:
+    useless = bool(config.data.attributes) and not config.loss.asides
+    yield not useless, "data.attributes does nothing without loss.asides; set it, 1 for instance"
