@@ -144,6 +144,13 @@ def test_another_configuration_does_not_overwrite_a_run(tmp_path: Path, faces: P
         run_folder(config, "0" * 64, tmp_path / "other")
 
 
+@pytest.mark.parametrize("place", ["file", "file/fold-0"])
+def test_a_file_where_the_run_shall_lie_is_named(tmp_path: Path, config: TrainConfig, place: str) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="file is a file, expected a folder; choose another --out"):
+        run_folder(config, "0" * 64, tmp_path / place)
+
+
 def test_samples_are_a_function_of_seed_epoch_and_index(faces: Path, config: TrainConfig) -> None:
     task, _ = prepared(config, faces)
     forwards = list(prefetched(task.epoch(1)))

@@ -88,10 +88,13 @@ def run_folder(config: TrainConfig, digest: str, out: Path | None) -> Path:
     """Give the run's folder: ``out``, or ``runs/<name>-<fingerprint>``.
 
     Raises:
-        UsageError: ``out`` already holds another run.
+        UsageError: ``out`` already holds another run, or a file is in its way.
 
     """
     folder = out or Path("runs") / f"{config.name}-{digest[:8]}"
+    file = next((place for place in (folder, *folder.parents) if place.exists() and not place.is_dir()), None)
+    if file is not None:
+        raise UsageError(f"{file} is a file, expected a folder; choose another --out")
     record = read_record(folder)
     if record and record.get("fingerprint") != digest:
         raise UsageError(
