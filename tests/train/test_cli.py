@@ -40,6 +40,16 @@ def test_fit_then_evaluate_writes_the_documented_keys(tmp_path: Path, faces: Pat
     assert {p.name for p in (tmp_path / "report").iterdir()} == {"ced.png", "worst.png"}
 
 
+def test_finished_run_without_its_model_is_trained_again(tmp_path: Path, faces: Path, config: Path) -> None:
+    fit = ["fit", "--config", str(config), "--data", str(faces), "--out", str(tmp_path / "run")]
+    assert main(fit) == 0
+    before = (tmp_path / "run" / "history.json").read_text()
+    (tmp_path / "run" / "model.keras").unlink()
+    assert main(fit) == 0
+    assert (tmp_path / "run" / "model.keras").is_file()
+    assert len(json.loads((tmp_path / "run" / "history.json").read_text())) == len(json.loads(before))
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

@@ -19,7 +19,7 @@ from facewire_train.checkpoint import load_checkpoint
 from facewire_train.config import TrainConfig, load_config
 from facewire_train.datasets import Dataset, read_dataset, read_labels, refuse_repeated
 from facewire_train.detector_task import detector_task
-from facewire_train.fit import RECORD, Task, base_record, fingerprint, fit, read_record, run_folder
+from facewire_train.fit import MODEL, RECORD, Task, base_record, fingerprint, fit, read_record, run_folder
 from facewire_train.fold import folded, unfolded
 from facewire_train.folds import spread, with_fold
 from facewire_train.landmark_task import landmark_task
@@ -64,7 +64,7 @@ def train(config: TrainConfig, datasets: Sequence[Dataset], init: Path | None, o
     digest = fingerprint(config, datasets, init)
     folder = run_folder(config, digest, out)
     record = read_record(folder)
-    if record.get("finished"):
+    if record.get("finished") and (folder / MODEL).is_file():
         (folder / RECORD).touch()  # the newest run is the one that was asked for last
         log.info("%s is finished with the same configuration and data; nothing to do", folder)
         return folder
