@@ -147,6 +147,7 @@ def test_another_configuration_does_not_overwrite_a_run(tmp_path: Path, faces: P
 @pytest.mark.parametrize("place", ["file", "file/fold-0"])
 def test_a_file_where_the_run_shall_lie_is_named(tmp_path: Path, config: TrainConfig, place: str) -> None:
     (tmp_path / "file").write_text("")
+    assert read_record(tmp_path / "file") == {}
     with pytest.raises(UsageError, match="file is a file, expected a folder; choose another --out"):
         run_folder(config, "0" * 64, tmp_path / place)
 
@@ -336,6 +337,33 @@ def test_a_detector_without_five_labelled_points_trains_to_the_end(
     assert (tmp_path / "run" / "model.keras").exists()
     faces_of_it = len(data.split("train"))
     assert f"{faces_of_it} of {faces_of_it} faces have only the box around their landmarks" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["landmarks", "detector"])
+def test_a_set_without_a_face_to_learn_is_refused(faces: Path, config: TrainConfig, kind: str) -> None:
+    data = read_dataset(faces)
+    prepare, config = small(config, kind)
+    ignored = replace(data, samples=tuple(replace(s, ignore=True) for s in data.samples))
+    with pytest.raises(DataError, match="no face to learn in the training split"):
+        prepare(config, [ignored])
+    assert len(prepare(config, [ignored, replace(data, name="b")]).epoch(0)) > 0
+
+
+@pytest.mark.parametrize("kind", ["landmarks", "detector"])
+def test_shares_of_0_for_all_that_can_be_learned_are_refused(faces: Path, config: TrainConfig, kind: str) -> None:
+    data = read_dataset(faces)
+    prepare, config = small(config, kind)
+    config = replace(config, data=replace(config.data, shares={data.name: 0.0}))
+    with pytest.raises(UsageError, match=rf"\[data.shares\] is 0 for {data.name}, all that has faces"):
+        prepare(config, [data])
+    assert len(prepare(config, [data, replace(data, name="b")]).epoch(0)) > 0
+
+
+def small(config: TrainConfig, kind: str) -> tuple[Any, TrainConfig]:
+    """Give what prepares a task, and a small configuration of its kind."""
+    if kind == "landmarks":
+        return landmark_task, config
+    return detector_task, replace(config, kind=kind, model=ModelConfig(64, 64, 4, ((8, 2), (8, 2), (12, 2), (12, 2))))
 
 
 def test_sets_of_one_schema_under_two_names_train_together(faces: Path, config: TrainConfig) -> None:

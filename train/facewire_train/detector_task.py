@@ -11,7 +11,6 @@ import keras
 import numpy as np
 from facewire_edge.card import DetectorSpec, InputSpec, ModelCard, OutputSpec
 from facewire_edge.detect import cell_grid
-from facewire_edge.errors import DataError
 from facewire_edge.facebox import MEAN_POINTS5
 from facewire_edge.geometry import CropTransform
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from facewire_train.faces import face_box
 from facewire_train.fit import Task
 from facewire_train.hardness import hardness
 from facewire_train.labels import is_tight
+from facewire_train.landmark_task import refuse_nothing
 from facewire_train.losses import focal, smooth_l1
 from facewire_train.model import detector_model
 from facewire_train.scenes import Scene, compose, load_scenes
@@ -78,6 +78,7 @@ def detector_task(config: TrainConfig, datasets: Sequence[Dataset]) -> Task:
 
     Raises:
         DataError: there is nothing to train on.
+        UsageError: all sets with faces to learn have share 0.
 
     """
     card = _card(config, datasets)
@@ -86,11 +87,10 @@ def detector_task(config: TrainConfig, datasets: Sequence[Dataset]) -> Task:
     shares = config.data.shares
     teacher = Teacher() if config.data.teacher else None
     sets = [d for d in datasets if d.split("train")]
+    refuse_nothing(config, [d.name for d in sets for s in d.split("train") if not s.ignore])
     for dataset in sets:
         _warn_of_tight_boxes(dataset)
     groups = [group_of(load_scenes(d.split("train"), teacher), shares.get(d.name, 1.0), config.data.hard) for d in sets]
-    if not groups:
-        raise DataError("no face in the training split; check `split` and `faces` in faces.jsonl")
     held_back = _spread([s for d in datasets if d.name != "wider" for s in d.split("val") if has_points5(s)])
     return Task(
         network=lambda normed: _network(config, normed),

@@ -109,7 +109,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     """Give a run's ``run.json``, empty where there is none."""
     try:
         record: dict[str, Any] = json.loads((folder / RECORD).read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except ValueError as error:
         raise UsageError(f"{folder / RECORD} is broken ({error}); remove the folder to start anew") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -108,6 +108,7 @@ def landmark_task(config: TrainConfig, datasets: Sequence[Dataset]) -> Task:
 
     Raises:
         DataError: a set's schema does not lead to the configuration's, or there is nothing to train on.
+        UsageError: the configuration's input, schema or shares do not fit.
 
     """
     if config.model.width != config.model.height:
@@ -144,14 +145,16 @@ def _network(config: TrainConfig, mean: NDArray[np.float32], normed: bool) -> An
 
 
 def _faces(config: TrainConfig, datasets: Sequence[Dataset], rows: Rows, plan: CropPlan, off_face: OffFace) -> Faces:
-    labelled, shares, certainty = [], [], []
+    labelled, names, certainty = [], [], []
     for dataset in datasets:
         for sample in dataset.split("train"):
             labels = rows.labels(sample, dataset.schema) - config.data.offsets.get(dataset.name, 0.0)
             if is_placed(labels) and not sample.ignore:
                 labelled.append((sample, labels))
-                shares.append(config.data.shares.get(dataset.name, 1.0))
+                names.append(dataset.name)
                 certainty.append(rows.certainty(sample, dataset.schema))
+    refuse_nothing(config, names)
+    shares = [config.data.shares.get(name, 1.0) for name in names]
     regions, crops = load_regions(labelled, plan, off_face)
     own = np.stack([r.levelled.to_units(r.points)[: plan.n] for r in regions])
     rare = rarity(own, opening_maps(rows.schemas[0]))
@@ -161,6 +164,21 @@ def _faces(config: TrainConfig, datasets: Sequence[Dataset], rows: Rows, plan: C
     samples = [sample for sample, _ in labelled]
     asides = Asides(rows.schemas[0], samples, config.data.attributes) if count(config) else None
     return Faces(regions, chances / chances.sum(), sum(shares), crops, rows, weights, plan, uncertain, asides)
+
+
+def refuse_nothing(config: TrainConfig, names: Iterable[str]) -> None:
+    """Refuse to train where no set has a face to learn, or where none of these, by their names, is ever drawn.
+
+    Raises:
+        DataError: there is none.
+        UsageError: all have share 0.
+
+    """
+    named = sorted(set(names))
+    if not named:
+        raise DataError("no face to learn in the training split; check `split`, `points` and `ignore` in faces.jsonl")
+    if not any(config.data.shares.get(name, 1.0) for name in named):
+        raise UsageError(f"[data.shares] is 0 for {', '.join(named)}, all that has faces to learn; raise one of them")
 
 
 def _held_back(samples: Sequence[Sample], schema: LandmarkSchema) -> list[Sample]:
