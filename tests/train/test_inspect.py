@@ -1,4 +1,6 @@
+import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +50,20 @@ def test_page_of_incomplete_labels_says_what_is_missing(tmp_path: Path) -> None:
     text = data_page(read_labels(write_kaggle(tmp_path)))
     assert "Most missing points" in text
     assert "36.7 % of the points" in text  # 11 of 15 in every second row
+
+
+def test_page_of_points_outside_their_images_shows_them(tmp_path: Path, faces: Path) -> None:
+    folder = tmp_path / "outside"
+    shutil.copytree(faces, folder)
+    lines = [json.loads(line) for line in (folder / "faces.jsonl").read_text().splitlines()]
+    for line in lines:
+        (face,) = line["faces"]
+        moved = [[x + 500, y - 500] for x, y in face["points"]]
+        line["faces"] = [{"points": moved}]
+    (folder / "faces.jsonl").write_text("\n".join(json.dumps(line) for line in lines))
+    text = data_page(read_labels(folder))
+    assert text.count("not known of any face") == 2  # brightness and contrast
+    assert text.count('alt="face: ') > 30
 
 
 def test_page_of_a_set_with_boxes_alone_is_made(tmp_path: Path) -> None:

@@ -36,8 +36,12 @@ def histogram(values: NDArray[np.float64], title: str, unit: str) -> str:
     figure, axes = new_figure()
     axes.hist(known, bins=BARS, color="tab:blue")
     axes.set(title=title, xlabel=unit, ylabel="faces")
-    median = f"median {np.median(known):.3g}, 5 % {np.quantile(known, 0.05):.3g}, 95 % {np.quantile(known, 0.95):.3g}"
-    return chart(figure, title, f"{median} ({unit})" if len(known) else "")
+    return chart(figure, title, f"{_spread(known)} ({unit})" if len(known) else "not known of any face")
+
+
+def _spread(values: NDArray[np.float64]) -> str:
+    low, middle, high = np.quantile(values, (0.05, 0.5, 0.95))
+    return f"median {middle:.3g}, 5 % {low:.3g}, 95 % {high:.3g}"
 
 
 def curves(
