@@ -22,6 +22,8 @@ from facewire_train.evaluate import (
     detector_loss,
     edge_runner,
     evaluate_detector,
+    has_points5,
+    is_measurable,
     keras_runner,
     truth5_crop,
 )
@@ -264,9 +266,7 @@ def _held_back(path: Path, card: ModelCard) -> tuple[Sample, ...]:
 
 
 def _measurable(sample: Sample, card: ModelCard) -> bool:
-    if card.schema is None:
-        return sample.points5 is not None and bool(np.isfinite(sample.points5).all())
-    return bool(np.isfinite(sample.points[list(card.schema.eye_corners)]).all())
+    return has_points5(sample) if card.schema is None else is_measurable(sample.points, card.schema)
 
 
 def _predict(

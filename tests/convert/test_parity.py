@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -154,6 +155,20 @@ def test_gate_data_of_another_schema_is_refused(conversion: Any, tmp_path: Path)
     )
     with pytest.raises(DataError, match="ibug68"):
         gate_samples([tmp_path / "gate"], conversion.card)
+
+
+def test_face_whose_eyes_lie_in_one_place_is_not_measured(conversion: Any, tmp_path: Path) -> None:
+    shutil.copytree(conversion.gate_folder, tmp_path / "gate")
+    labels = tmp_path / "gate" / "faces.jsonl"
+    first, *others = labels.read_text().splitlines()
+    broken = json.loads(first)
+    points = broken["faces"][0]["points"]
+    points[1] = points[0]
+    labels.write_text("\n".join([json.dumps(broken), *others]))
+    samples = gate_samples([tmp_path / "gate"], conversion.card)
+    assert len(samples) == len(others)
+    parity = compare_landmarks(samples, conversion.checkpoint, load_model(conversion.model_path), 0.13)
+    assert np.isfinite(judge_landmarks(parity, conversion.checkpoint.card, 1.0).float_loss)
 
 
 def test_gate_data_without_labelled_eyes_is_refused(conversion: Any, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from facewire_train.evaluate import (
     Prediction,
     errors_of,
     evaluate_landmarks,
+    has_points5,
     open_model,
     predict,
     summary,
@@ -216,6 +217,25 @@ def test_evaluation_of_the_bare_mean_shape_equals_a_network_that_says_nothing(fa
     assert figures["nme_percent"] == pytest.approx(figures["mean_shape_nme_percent"])
     assert figures["faces"] == 30
     assert figures["subsets"]["synthetic"]["faces"] == 30
+
+
+def test_face_whose_eye_corners_lie_in_one_place_is_not_measured(faces: Path, config: TrainConfig) -> None:
+    data = read_dataset(faces)
+    broken = replace(data.samples[0], points=data.samples[0].points.copy())
+    broken.points[36] = broken.points[45]
+    samples = (replace(broken, split="val"), *(replace(s, split="train") for s in data.samples[1:]))
+    task = landmark_task(config, [replace(data, samples=samples)])
+    figures = summary(evaluate_landmarks(samples, task.card, _silent))
+    assert figures["faces"] == 29
+    json.dumps(figures, allow_nan=False)
+    assert task.validate(None) == {}  # nor is it one to validate on
+
+
+def test_face_whose_eyes_lie_in_one_place_tells_nothing_of_a_detector(faces: Path) -> None:
+    sample = read_dataset(faces).samples[0]
+    assert sample.points5 is not None
+    assert has_points5(sample)
+    assert not has_points5(replace(sample, points5=sample.points5[[0, 0, 2, 3, 4]]))
 
 
 def test_evaluation_tells_by_how_much_all_labels_are_off(faces: Path, card: ModelCard) -> None:

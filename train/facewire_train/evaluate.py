@@ -176,7 +176,7 @@ def evaluate_landmarks(
     detector: FaceDetector | None = None,
     schema: LandmarkSchema | None = None,
 ) -> Prediction:
-    """Predict all samples whose eye corners are labelled.
+    """Predict all samples that can be measured; see :func:`is_measurable`.
 
     Args:
         samples: of one schema.
@@ -216,16 +216,24 @@ def _mapping(source: LandmarkSchema, target: LandmarkSchema) -> NDArray[np.float
     return found
 
 
+def is_measurable(points: NDArray[np.float32], schema: LandmarkSchema) -> bool:
+    """Say whether the eye corners of a face's points (N, 2) are labelled, and apart: errors are told by their distance.
+
+    Corners in one place are a label's mistake, or a profile's that no error can be divided by.
+    """
+    right, left = points[list(schema.eye_corners)]
+    return bool(np.linalg.norm(right - left) > 0)
+
+
 def measurable(samples: Sequence[Sample], schema: LandmarkSchema) -> tuple[Sample, ...]:
-    """Give the samples of a schema whose eye corners are labelled, but for those to pass over (``ignore``).
+    """Give the samples of a schema that can be measured, but for those to pass over (``ignore``).
 
     Raises:
         UsageError: there is none.
 
     """
-    corners = list(schema.eye_corners)
     wanted = (s for s in samples if not s.ignore and len(s.points) == schema.n)
-    found = tuple(s for s in wanted if np.isfinite(s.points[corners]).all())
+    found = tuple(s for s in wanted if is_measurable(s.points, schema))
     if not found:
         raise UsageError(f"no face with the eye corners of schema {schema.name} in this split; nothing to measure")
     return found
@@ -340,7 +348,8 @@ def evaluate_detector(samples: Sequence[Sample], card: ModelCard, run: BatchRunn
 
 def has_points5(sample: Sample) -> bool:
     """Say whether a detector can be measured on a face: it is wanted, and its five points are labelled."""
-    return not sample.ignore and sample.points5 is not None and bool(np.isfinite(sample.points5).all())
+    five = None if sample.ignore else sample.points5
+    return five is not None and bool(np.isfinite(five).all()) and is_measurable(five, POINTS5)
 
 
 def detector_loss(samples: Sequence[Sample], card: ModelCard, run: BatchRunner) -> float:

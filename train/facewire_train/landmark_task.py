@@ -19,7 +19,7 @@ from facewire_train.asides import Asides, count
 from facewire_train.augment import augment_face, augment_off_face
 from facewire_train.config import TrainConfig
 from facewire_train.datasets import Dataset, Sample
-from facewire_train.evaluate import evaluate_landmarks, keras_runner, summary, to_network
+from facewire_train.evaluate import evaluate_landmarks, is_measurable, keras_runner, summary, to_network
 from facewire_train.fit import Task
 from facewire_train.five_points import mean_points5
 from facewire_train.hardness import hardness
@@ -183,8 +183,8 @@ def refuse_nothing(config: TrainConfig, names: Iterable[str]) -> None:
 
 def _held_back(samples: Sequence[Sample], schema: LandmarkSchema) -> list[Sample]:
     """Give the faces to validate on: those labelled in full, or, where a set has none, with both eye corners."""
-    complete = [s for s in samples if np.isfinite(s.points).all()]
-    return complete or [s for s in samples if np.isfinite(s.points[list(schema.eye_corners)]).all()]
+    usable = [s for s in samples if is_measurable(s.points, schema)]
+    return [s for s in usable if np.isfinite(s.points).all()] or usable
 
 
 def _schema(config: TrainConfig, datasets: Sequence[Dataset]) -> LandmarkSchema:
