@@ -12,6 +12,7 @@ from facewire_edge.types import Detection
 from facewire_train.datasets import Sample, read_dataset
 from facewire_train.detection import MISSED, average_precision, detect_scenes, detection_figures, judged, match
 from facewire_train.detection_report import write_detection_report
+from facewire_train.evaluate import evaluate_detector
 from facewire_train.faces import face_box
 
 FIVE = np.zeros((5, 2), np.float32)
@@ -92,6 +93,15 @@ def test_picture_of_another_size_than_the_labelled_one_is_refused(complete: list
     other = [replace(s, size_px=(640, 480)) for s in complete]
     with pytest.raises(DataError, match="its labels are of a picture of 640x480"):
         detect_scenes(other, CARD, oracle(other, 0.0))  # type: ignore[arg-type]
+
+
+def test_detector_that_finds_nothing_has_no_point_error(complete: list[Sample]) -> None:
+    def silent(letters: np.ndarray) -> dict[str, np.ndarray]:
+        cells, widths = len(cell_grid(SPEC, 80, 80)), (("scores", 1), ("boxes", 4), ("points", 10))
+        return {name: np.full((len(letters), cells, width), -9, np.float32) for name, width in widths}
+
+    figures = evaluate_detector(complete, CARD, silent)
+    assert figures == {"recall": 0.0, "nme5": None, "loss": 1.0, "faces": 9}
 
 
 def test_faces_below_the_size_do_not_count_either_way(complete: list[Sample]) -> None:

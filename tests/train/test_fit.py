@@ -339,6 +339,18 @@ def test_a_detector_without_five_labelled_points_trains_to_the_end(
     assert f"{faces_of_it} of {faces_of_it} faces have only the box around their landmarks" in caplog.text
 
 
+def test_a_detector_that_finds_nothing_leaves_valid_json(tmp_path: Path, faces: Path, config: TrainConfig) -> None:
+    prepare, config = small(config, "detector")
+    config = replace(config, fit=replace(config.fit, epochs=1, steps_per_epoch=1, batch=2, learning_rate=1e-9))
+    data = read_dataset(faces)
+    data = replace(data, samples=tuple(replace(s, split=("train", "val")[i % 2]) for i, s in enumerate(data.samples)))
+    fit(prepare(config, [data]), config, tmp_path / "run", base_record(config, [data], "x"))
+    for name in ("history.json", "run.json"):
+        text = (tmp_path / "run" / name).read_text()
+        assert '"val_recall_percent": 0.0' in text
+        assert "NaN" not in text
+
+
 @pytest.mark.parametrize("kind", ["landmarks", "detector"])
 def test_a_set_without_a_face_to_learn_is_refused(faces: Path, config: TrainConfig, kind: str) -> None:
     data = read_dataset(faces)

@@ -156,7 +156,8 @@ def _validate(model: keras.Model, card: ModelCard, samples: Sequence[Sample]) ->
     if not samples:
         return {}
     figures = evaluate_detector(samples, card, keras_runner(model))
-    return {"val_recall_percent": 100 * figures["recall"], "val_nme5_percent": 100 * figures["nme5"]}
+    found = {} if figures["nme5"] is None else {"val_nme5_percent": 100 * figures["nme5"]}
+    return {"val_recall_percent": 100 * figures["recall"], **found}
 
 
 def _card(config: TrainConfig, datasets: Sequence[Dataset]) -> ModelCard:

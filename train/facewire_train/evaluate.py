@@ -320,12 +320,12 @@ def _percent(errors: NDArray[np.float64]) -> float | None:
     return round(100 * float(errors.mean()), 4) if len(errors) else None
 
 
-def evaluate_detector(samples: Sequence[Sample], card: ModelCard, run: BatchRunner) -> dict[str, float]:
+def evaluate_detector(samples: Sequence[Sample], card: ModelCard, run: BatchRunner) -> dict[str, Any]:
     """Measure a detector on faces whose five points are labelled, one wanted face at a time.
 
     Returns:
         recall, and loss: the mean over the faces of the best detection's five-point NME by eye distance, at most 1,
-        and 1 where the face is missed.
+        and 1 where the face is missed; nme5: the mean over those found, None where there is none.
 
     Raises:
         UsageError: no face has five labelled points.
@@ -340,7 +340,7 @@ def evaluate_detector(samples: Sequence[Sample], card: ModelCard, run: BatchRunn
     errors = [min(1.0, loss) for loss in losses if loss is not None]
     return {
         "recall": 1 - missed / len(samples),
-        "nme5": float(np.mean(errors)) if errors else float("nan"),
+        "nme5": float(np.mean(errors)) if errors else None,
         "loss": (sum(errors) + missed) / len(samples),
         "faces": len(samples),
     }
@@ -354,7 +354,7 @@ def has_points5(sample: Sample) -> bool:
 
 def detector_loss(samples: Sequence[Sample], card: ModelCard, run: BatchRunner) -> float:
     """Give the figure that a detector's parity gate compares; see :func:`evaluate_detector`."""
-    return evaluate_detector(samples, card, run)["loss"]
+    return float(evaluate_detector(samples, card, run)["loss"])
 
 
 def detect_in(

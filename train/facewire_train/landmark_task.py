@@ -225,5 +225,5 @@ def _card(
 def _validate(model: Any, card: ModelCard, samples: Sequence[Sample]) -> dict[str, float]:
     if not samples:
         return {}
-    figures = summary(evaluate_landmarks(samples, card, keras_runner(model)))
-    return {"val_nme_percent": float(figures["nme_percent"])}
+    nme = summary(evaluate_landmarks(samples, card, keras_runner(model)))["nme_percent"]
+    return {} if nme is None else {"val_nme_percent": float(nme)}
