@@ -12,7 +12,7 @@ from typing import Any
 from facewire_edge.card import ModelCard, attach_card
 from facewire_edge.interpreter import Model, load_model
 from facewire_train.checkpoint import Checkpoint, load_checkpoint
-from facewire_train.datasets import Sample
+from facewire_train.datasets import Sample, refuse_repeated
 
 from facewire_convert.calibrate import Calibration, calibrate
 from facewire_convert.edgetpu import check
@@ -39,12 +39,14 @@ def run(arguments: argparse.Namespace) -> None:
     """Quantise, measure, report; write the model last, and only if the gate holds.
 
     Raises:
+        UsageError: a set is named twice.
         ModelError: the checkpoint is missing, foreign or cannot be converted.
         DataError: calibration or gate data cannot be used.
         GateError: int8 loses too much.
         OutputError: the report or the model cannot be written.
 
     """
+    refuse_repeated(arguments.gate_data, "--gate-data")
     checkpoint = load_checkpoint(arguments.checkpoint)
     if arguments.size is not None:
         checkpoint = resized(checkpoint, *arguments.size)

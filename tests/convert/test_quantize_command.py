@@ -126,6 +126,15 @@ def test_missing_gate_data_ends_with_6(conversion: Any, tmp_path: Path) -> None:
     assert main(arguments(conversion, tmp_path, gate_data=tmp_path / "none")) == 6
 
 
+@pytest.mark.parametrize("ending", ["", ":native"])
+def test_gate_set_named_twice_ends_with_2(
+    conversion: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], ending: str
+) -> None:
+    assert main([*arguments(conversion, tmp_path), "--gate-data", f"{conversion.gate_folder}{ending}"]) == 2
+    assert "--gate-data" in (message := capsys.readouterr().err.splitlines()[-1])
+    assert "is named twice" in message
+
+
 def test_gate_on_the_calibration_images_ends_with_6(conversion: Any, tmp_path: Path) -> None:
     assert main(arguments(conversion, tmp_path, calibration=conversion.gate_folder)) == 6
 

@@ -60,6 +60,7 @@ def test_finished_run_without_its_model_is_trained_again(tmp_path: Path, faces: 
         (["evaluate", "--model", "CONFIG", "--data", "DATA"], 4, "no Keras model"),
         (["evaluate", "--model", "missing.keras", "--data", "DATA", "--data", "DATA"], 2, "named twice"),
         (["fit", "--config", "CONFIG", "--data", "DATA", "--data", "DATA"], 2, "named twice"),
+        (["fit", "--config", "CONFIG", "--data", "DATA", "--data", "DATA:native"], 2, "named twice"),
         (["render", "--out", "DATA", "--count", "1"], 2, "not empty"),
         (["render", "--out", ".", "--count", "1"], 2, "the working folder itself"),
         (["render", "--out", "new", "--count", "0"], 2, "must be 1 or more"),
@@ -68,7 +69,7 @@ def test_finished_run_without_its_model_is_trained_again(tmp_path: Path, faces: 
 def test_bad_input_gets_one_line_and_its_exit_code(
     arguments: list[str], code: int, words: str, faces: Path, config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    places = {"CONFIG": str(config), "DATA": str(faces)}
+    places = {"CONFIG": str(config), "DATA": str(faces), "DATA:native": f"{faces}:native"}
     assert main([places.get(a, a) for a in arguments]) == code
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last.startswith("facewire-train: ")

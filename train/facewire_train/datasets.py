@@ -57,17 +57,17 @@ def read_dataset(path: Path) -> Dataset:
     return replace(dataset, samples=only_labelled(hold_back(dataset.samples)))
 
 
-def refuse_repeated(paths: Sequence[Path]) -> None:
-    """Refuse a data set that is named twice: its faces would count twice.
+def refuse_repeated(paths: Sequence[Path], option: str = "--data") -> None:
+    """Refuse a data set that is named twice, with or without its format: its faces would count twice.
 
     Raises:
         UsageError: the message names it.
 
     """
-    places = [path.resolve() for path in paths]
+    places = [_parted(path)[0].resolve() for path in paths]
     for number, path in enumerate(paths):
         if places[number] in places[:number]:
-            raise UsageError(f"--data {path} is named twice; name each set once")
+            raise UsageError(f"{option} {path} is named twice; name each set once")
 
 
 def read_labels(path: Path, refuse: Refuse = refuse_all) -> Dataset:
