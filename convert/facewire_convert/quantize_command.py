@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from facewire_edge.card import ModelCard, attach_card
+from facewire_edge.files import refuse_unwritable
 from facewire_edge.interpreter import Model, load_model
 from facewire_train.checkpoint import Checkpoint, load_checkpoint
 from facewire_train.datasets import Sample, refuse_repeated
@@ -29,7 +30,7 @@ from facewire_convert.parity import (
     verdict_figures,
 )
 from facewire_convert.quantize import int8_card, quantize, without_output
-from facewire_convert.report import Report, landmark_images, write_report
+from facewire_convert.report import PAGE, Report, landmark_images, write_report
 from facewire_convert.resize import resized
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,8 @@ def run(arguments: argparse.Namespace) -> None:
 
     """
     refuse_repeated(arguments.gate_data, "--gate-data")
+    folder = arguments.report or arguments.out.with_name(f"{arguments.out.stem}-report")
+    refuse_unwritable(arguments.out, folder / PAGE)
     checkpoint = load_checkpoint(arguments.checkpoint)
     if arguments.size is not None:
         checkpoint = resized(checkpoint, *arguments.size)
@@ -61,9 +64,8 @@ def run(arguments: argparse.Namespace) -> None:
     log.info("gate: float against int8 on %d faces", len(samples))
     model = _candidate(flatbuffer, card)
     verdict, figures, images = _measure(arguments, checkpoint, model, flatbuffer, samples)
-    folder = arguments.report or arguments.out.with_name(f"{arguments.out.stem}-report")
     write_report(_report(checkpoint, flatbuffer, verdict, figures, calibration, images), folder)
-    log.info("report: %s", folder / "report.html")
+    log.info("report: %s", folder / PAGE)
     for doubt in verdict.doubts:
         log.warning("the gate says little: %s", doubt)
     verdict.require()

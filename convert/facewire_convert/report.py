@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 from facewire_convert.edgetpu import Mapping
 from facewire_convert.parity import LandmarkParity
 
+PAGE = "report.html"
 WORST_FACES = 12
 COLUMNS = 4
 TILE_PX = 256
@@ -54,7 +55,7 @@ def write_report(report: Report, folder: Path) -> None:
     for name, data in report.images.items():
         write_bytes(folder / name, data)
     write_text(folder / "report.json", json.dumps(values(report), indent=1) + "\n")
-    write_text(folder / "report.html", report_page(report))
+    write_text(folder / PAGE, report_page(report))
 
 
 def values(report: Report) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Write files whole or not at all."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -36,6 +37,29 @@ def replacing(path: Path) -> Iterator[Path]:
         raise _output_error(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def refuse_unwritable(*paths: Path | None) -> None:
+    """Refuse files that could not be written, before the work whose results they are; None is passed over.
+
+    Nothing is left behind: what is missing of a file's folder is made when the file is written.
+
+    Raises:
+        OutputError: one is a folder, or the folder that it lies in takes no file.
+
+    """
+    for path in filter(None, paths):
+        try:
+            _try_to_write(path)
+        except OSError as error:
+            raise _output_error(path, error) from error
+
+
+def _try_to_write(path: Path) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    with tempfile.TemporaryFile(dir=next(place for place in path.absolute().parents if place.exists())):
+        pass
 
 
 def _is_of_another(error: OSError, temporary: Path) -> bool:

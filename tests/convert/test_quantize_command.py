@@ -139,9 +139,15 @@ def test_gate_on_the_calibration_images_ends_with_6(conversion: Any, tmp_path: P
     assert main(arguments(conversion, tmp_path, calibration=conversion.gate_folder)) == 6
 
 
-def test_folder_in_the_way_of_the_model_ends_with_7(conversion: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("what", ["out", "report"])
+def test_what_is_in_the_way_of_the_results_ends_with_7_before_the_work(
+    conversion: Any, tmp_path: Path, what: str
+) -> None:
     (tmp_path / "taken.tflite").mkdir()
-    assert main(arguments(conversion, tmp_path, out=tmp_path / "taken.tflite")) == 7
+    (tmp_path / "file").write_text("")
+    place = {"out": tmp_path / "taken.tflite", "report": tmp_path / "file"}[what]
+    assert main(arguments(conversion, tmp_path, **{what: place, "checkpoint": tmp_path / "none.keras"})) == 7
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "taken.tflite"]
 
 
 @pytest.mark.parametrize("changed", [{"max_relative_loss": "-1"}, {"max_relative_loss": "nan"}, {"out": "model.keras"}])

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 from facewire_edge.errors import OutputError, UsageError
-from facewire_edge.files import replacing, write_bytes, write_text
+from facewire_edge.files import refuse_unwritable, replacing, write_bytes, write_text
 from facewire_edge.media import VideoFile
 from facewire_edge.yunet import YuNetDetector
 
@@ -56,6 +56,20 @@ def test_folder_that_is_a_file_is_an_output_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"cannot write .*choose another folder"):
         write_text(tmp_path / "file" / "x", "")
+
+
+def test_what_could_not_be_written_is_refused_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+    for path in (tmp_path, tmp_path / "file" / "x", Path("/proc/nowhere/x")):
+        with pytest.raises(OutputError, match=f"cannot write {path}: "):
+            refuse_unwritable(None, tmp_path / "new", path)
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_can_be_written_is_tried_without_a_trace(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+    refuse_unwritable(tmp_path / "file", tmp_path / "new" / "deep" / "x", None)
+    assert [p.read_text() for p in tmp_path.iterdir()] == ["kept"]
 
 
 def test_target_that_is_a_folder_is_an_output_error_and_leaves_nothing(tmp_path: Path) -> None:

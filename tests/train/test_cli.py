@@ -61,6 +61,9 @@ def test_finished_run_without_its_model_is_trained_again(tmp_path: Path, faces: 
         (["evaluate", "--model", "missing.keras", "--data", "DATA", "--data", "DATA"], 2, "named twice"),
         (["fit", "--config", "CONFIG", "--data", "DATA", "--data", "DATA"], 2, "named twice"),
         (["fit", "--config", "CONFIG", "--data", "DATA", "--data", "DATA:native"], 2, "named twice"),
+        (["evaluate", "--model", "missing.keras", "--data", "DATA", "--json", "."], 7, "Is a directory"),
+        (["evaluate", "--model", "missing.keras", "--data", "DATA", "--report", "CONFIG"], 7, "Not a directory"),
+        (["inspect-data", "missing", "--out", "CONFIG/x.html"], 7, "Not a directory"),
         (["render", "--out", "DATA", "--count", "1"], 2, "not empty"),
         (["render", "--out", ".", "--count", "1"], 2, "the working folder itself"),
         (["render", "--out", "new", "--count", "0"], 2, "must be 1 or more"),
@@ -69,7 +72,8 @@ def test_finished_run_without_its_model_is_trained_again(tmp_path: Path, faces: 
 def test_bad_input_gets_one_line_and_its_exit_code(
     arguments: list[str], code: int, words: str, faces: Path, config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    places = {"CONFIG": str(config), "DATA": str(faces), "DATA:native": f"{faces}:native"}
+    places = {"CONFIG": str(config), "DATA": str(faces)}
+    places |= {"DATA:native": f"{faces}:native", "CONFIG/x.html": f"{config}/x.html"}
     assert main([places.get(a, a) for a in arguments]) == code
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last.startswith("facewire-train: ")

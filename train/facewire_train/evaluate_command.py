@@ -16,7 +16,7 @@ from facewire_edge.detect import FaceDetector
 from facewire_edge.detectors import open_detector
 from facewire_edge.draw import draw_face
 from facewire_edge.errors import UsageError
-from facewire_edge.files import write_text
+from facewire_edge.files import refuse_unwritable, write_text
 from facewire_edge.schema import LandmarkSchema
 from facewire_edge.types import Face
 from matplotlib.figure import Figure
@@ -41,12 +41,15 @@ from facewire_train.peers import read_peer
 log = logging.getLogger(__name__)
 
 TASKS = {"landmarks": "landmarks", "detector": "detection"}
+CURVE = "ced.png"  # of a report
 WORST = 25  # faces that the report draws
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Measure, print, and write what was asked for."""
     refuse_repeated(arguments.data)
+    report = None if arguments.report is None else arguments.report / CURVE
+    refuse_unwritable(arguments.json, arguments.page, report)
     card, runner = open_model(arguments.model[0])
     datasets = [read_dataset(path) for path in arguments.data]
     if arguments.task not in (None, TASKS[card.kind]):
@@ -158,7 +161,7 @@ def _enter(
 
 def write_report(prediction: Prediction, schema: LandmarkSchema, folder: Path) -> None:
     """Write the error curve and the worst faces as PNGs."""
-    save_figure(_curve(prediction), folder / "ced.png", dpi=110)
+    save_figure(_curve(prediction), folder / CURVE, dpi=110)
     save_figure(_worst(prediction, schema), folder / "worst.png", dpi=110)
     log.info("report: %s", folder)
 

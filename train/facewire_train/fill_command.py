@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from facewire_edge.card import ModelCard
 from facewire_edge.errors import DataError, UsageError
-from facewire_edge.files import write_text
+from facewire_edge.files import refuse_unwritable, write_text
 from facewire_edge.schema import POINTS5, LandmarkSchema
 
 from facewire_train.charts import bars
@@ -36,6 +36,7 @@ TILES = 40
 def run(arguments: argparse.Namespace) -> None:
     """Fill the training split, write the new set, print what was filled, write the page if asked for."""
     refuse_used(arguments.out)
+    refuse_unwritable(arguments.page)
     seers = [Seer(*open_model(model)) for model in arguments.model]
     dataset = read_labels(arguments.data)
     for seer, model in zip(seers, arguments.model, strict=True):

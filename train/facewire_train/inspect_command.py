@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from facewire_edge.files import write_text
+from facewire_edge.files import refuse_unwritable, write_text
 from facewire_edge.geometry import Box
 from facewire_edge.schema import LandmarkSchema
 from numpy.typing import NDArray
@@ -35,6 +35,7 @@ SEED = 7
 
 def run(arguments: argparse.Namespace) -> None:
     """Read, look, write the page."""
+    refuse_unwritable(arguments.out)
     dataset = read_dataset(arguments.source)
     write_text(arguments.out, data_page(dataset))
     log.info("%s: %d faces of %s", arguments.out, len(dataset.samples), dataset.path)
