@@ -62,6 +62,31 @@ def test_peers_answers_are_matched_by_image_and_face(tmp_path: Path, faces: Path
     assert figures["nme_percent"]["inter_ocular"]["mean"] == pytest.approx(expected, rel=1e-3)
 
 
+def test_a_peers_point_that_is_null_does_not_count(tmp_path: Path, faces: Path) -> None:
+    samples = read_dataset(faces).samples[:2]
+    path = write_peer(tmp_path / "p.json", samples)
+    values = json.loads(path.read_text())
+    name = f"img/{samples[0].image.name}"
+    values["faces"][name][0][5] = None
+    values["faces"][name] += [[None] * 68, [None] * 67 + [[1, 2]]]
+    path.write_text(json.dumps(values))
+    contestant = enter_peer(read_peer(path), samples, IBUG68)
+    assert contestant.figures()["missed"] == 0
+    expected = [np.sqrt(2) / np.linalg.norm(s.points[36] - s.points[45]) for s in samples]
+    assert contestant.prediction.errors == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("start", ["./img/", "img//", "img\\", "SET/img/"])
+def test_a_peer_may_write_the_paths_of_images_as_it_likes(tmp_path: Path, faces: Path, start: str) -> None:
+    samples = read_dataset(faces).samples[:2]
+    path = write_peer(tmp_path / "p.json", samples)
+    values = json.loads(path.read_text())
+    start = start.replace("SET", str(faces.resolve()))
+    values["faces"] = {name.replace("img/", start): said for name, said in values["faces"].items()}
+    path.write_text(json.dumps(values))
+    assert enter_peer(read_peer(path), samples, IBUG68).figures()["missed"] == 0
+
+
 def test_peer_of_a_finer_schema_is_mapped(tmp_path: Path, faces: Path) -> None:
     samples = read_dataset(faces).samples[:2]
     path = write_peer(tmp_path / "p.json", samples)

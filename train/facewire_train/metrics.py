@@ -13,18 +13,15 @@ def nme(predicted: NDArray[np.float32], truth: NDArray[np.float32], corners: tup
 
     Args:
         predicted: (S, N, 2) pixels.
-        truth: (S, N, 2) pixels, NaN where unlabelled; such points do not count.
+        truth: (S, N, 2) pixels. A point that is NaN in either does not count; a face without a point has NaN.
         corners: the two landmarks whose distance is the normaliser. Where one is not labelled the result is NaN.
 
     Source: 300-W; HRNet-Facial-Landmark-Detection, lib/core/evaluation.py, compute_nme.
 
     """
     distance = np.linalg.norm(truth[:, corners[0]] - truth[:, corners[1]], axis=1).astype(np.float64)
-    error = np.linalg.norm(predicted.astype(np.float64) - truth, axis=2)
-    counts = np.isfinite(error).sum(axis=1)
-    total = np.where(np.isfinite(truth).all(axis=2), error, 0).sum(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(total / np.maximum(counts, 1) / distance, dtype=np.float64)
+        return np.asarray(mean_over_points(point_errors(predicted, truth)) / distance, dtype=np.float64)
 
 
 def failure_rate(errors: NDArray[np.float64], threshold: float) -> float:

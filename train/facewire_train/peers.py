@@ -2,14 +2,15 @@
 
 ``{"name": "...", "schema": "ibug68", "bytes": 3700000, "ms": 1.1, "faces": {"img/1.jpg": [[[x, y], ...], ...]}}``:
 for each image, by its path below the set's folder or by its name, the faces that were found, in pixels of the image.
-``bytes`` and ``ms`` (a face) are optional. Images that are not named count as missed.
+``bytes`` and ``ms`` (a face) are optional. Images that are not named count as missed; of a face, points that are
+``null`` do not count.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ def read_peer(path: Path) -> Peer:
         values = parse_json(path.read_text(), str(path))
         schema = find_schema(str(values["schema"]))
         faces = {
-            str(image): [point_array(face, schema.n, f"{path}: {image}") for face in found]
+            _tidy(str(image)): [point_array(face, schema.n, f"{path}: {image}") for face in found]
             for image, found in values["faces"].items()
         }
         return Peer(str(values["name"]), schema, faces, _number(values, "bytes", int), _number(values, "ms", float))
@@ -81,7 +82,7 @@ def points_of_peer(peer: Peer, samples: Sequence[Sample], schema: LandmarkSchema
         raise DataError(f"{peer.name} names none of the {len(samples)} images; name them by their path below the set")
     points = np.full((len(samples), schema.n, 2), np.nan, np.float32)
     for i, (sample, answers) in enumerate(zip(samples, named, strict=True)):
-        mapped = [np.einsum("dmn,nd->md", matrix, face).astype(np.float32) for face in answers or ()]
+        mapped = [_mapped(face, matrix) for face in answers or ()]
         best = max(mapped, key=lambda face: _overlap(face, sample), default=None)
         if best is not None and _overlap(best, sample) >= MATCH_IOU:
             points[i] = best
@@ -92,13 +93,25 @@ def _number(values: dict[str, Any], key: str, kind: type[Any]) -> Any:
     return None if values.get(key) is None else kind(values[key])
 
 
+def _tidy(image: str) -> str:
+    """Give an image's path as it is looked up, whichever way its slashes lean and however often they are doubled."""
+    return str(PurePosixPath(image.replace("\\", "/")))
+
+
 def _answers(peer: Peer, sample: Sample) -> list[NDArray[np.float32]] | None:
     parts = sample.image.parts
-    return next((peer.faces[k] for i in range(len(parts)) if (k := "/".join(parts[i:])) in peer.faces), None)
+    keys = (str(PurePosixPath(*parts[i:])) for i in range(len(parts)))
+    return next((peer.faces[key] for key in keys if key in peer.faces), None)
+
+
+def _mapped(face: NDArray[np.float32], matrix: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Map a face's points (M, 2) to another schema's (N, 2), NaN where one that they rest on is."""
+    mapped = np.asarray(np.einsum("dmn,nd->md", matrix, np.nan_to_num(face)), dtype=np.float32)
+    mapped[np.einsum("dmn,n->m", np.abs(matrix), ~labelled_points(face)) > 0] = np.nan
+    return mapped
 
 
 def _overlap(face: NDArray[np.float32], sample: Sample) -> float:
-    known = labelled_points(sample.points)
-    if not np.isfinite(face).all():
-        return 0.0
-    return Box.around(face[known]).iou(Box.around(sample.points[known]))
+    """Compare the boxes of the points that both know."""
+    known = labelled_points(sample.points) & labelled_points(face)
+    return Box.around(face[known]).iou(Box.around(sample.points[known])) if known.any() else 0.0
