@@ -8,6 +8,7 @@ for each image, by its path below the set's folder or by its name, the faces tha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -55,7 +56,7 @@ def read_peer(path: Path) -> Peer:
         raise DataError(f"cannot read predictions {path}: {error.strerror}") from error
     except DataError:
         raise
-    except (FacewireError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (FacewireError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         what = f"{path} is no file of predictions ({_reason_of(error)})"
         raise DataError(f"{what}; expected name, schema and faces") from error
 
@@ -90,7 +91,12 @@ def points_of_peer(peer: Peer, samples: Sequence[Sample], schema: LandmarkSchema
 
 
 def _number(values: dict[str, Any], key: str, kind: type[Any]) -> Any:
-    return None if values.get(key) is None else kind(values[key])
+    value = values.get(key)
+    if value is None:
+        return None
+    if not math.isfinite(value):
+        raise ValueError(key)
+    return kind(value)
 
 
 def _tidy(image: str) -> str:
