@@ -182,6 +182,66 @@ def test_coco_keypoints_in_another_order_are_taken_by_name(tmp_path: Path) -> No
     assert sample.points.tolist() == [[48, 80], [64, 42], [32, 40]]
 
 
+@pytest.mark.parametrize("names", [["Chin", "left eye", "RIGHT-EYE"], ["right_eye", "nose", "left_eye", "chin"]])
+def test_coco_names_may_be_written_otherwise_and_have_others_among_them(tmp_path: Path, names: list[str]) -> None:
+    def rename(values: Any) -> None:
+        values["categories"][0]["keypoints"] = names
+        for annotation in values["annotations"]:
+            right, left, chin = (annotation["keypoints"][i : i + 3] for i in (0, 3, 6))
+            rows = [chin, left, right] if len(names) == 3 else [right, [1, 1, 2], left, chin]
+            annotation["keypoints"] = [v for row in rows for v in row]
+
+    expected = read_labels(write_coco(tmp_path / "a")).split("train")
+    _coco(rename)(write_coco(tmp_path / "b"))
+    found = read_labels(tmp_path / "b").split("train")
+    assert all(np.array_equal(a.points, b.points, equal_nan=True) for a, b in zip(expected, found, strict=True))
+
+
+def test_coco_keypoints_of_which_some_have_the_schemas_names_are_refused(tmp_path: Path) -> None:
+    def misspell(values: Any) -> None:
+        values["categories"][0]["keypoints"] = ["right_eye", "left_eye", "chn"]
+
+    _coco(misspell)(write_coco(tmp_path))
+    with pytest.raises(DataError, match="no keypoint is called chin, as in schema"):
+        read_labels(tmp_path)
+
+
+def test_coco_keypoints_of_other_names_are_taken_by_place_with_a_word(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def number(values: Any) -> None:
+        values["categories"][0]["keypoints"] = ["0", "1", "2"]
+
+    expected = read_labels(write_coco(tmp_path)).samples
+    assert "by their place" not in caplog.text
+    _coco(number)(tmp_path)
+    found = read_labels(tmp_path).samples
+    assert all(np.array_equal(a.points, b.points, equal_nan=True) for a, b in zip(expected, found, strict=True))
+    assert "they are taken by their place" in caplog.text
+
+
+def test_coco_category_keeps_its_points_in_its_own_order(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def add(values: Any) -> None:
+        own, first = values["categories"][0], values["annotations"][0]
+        turned = {**own, "id": 7, "name": "turned", "keypoints": own["keypoints"][::-1]}
+        hand = {"id": 8, "name": "hand", "keypoints": ["thumb", "chin", "palm", "wrist"]}
+        rows = [first["keypoints"][i : i + 3] for i in (6, 3, 0)]
+        other = {**first, "id": 70, "category_id": 7, "keypoints": [v for row in rows for v in row]}
+        values["categories"] = [turned, own, hand]
+        values["annotations"] = [first, other, {**first, "id": 80, "category_id": 8, "keypoints": [1, 1, 2] * 4}]
+
+    _coco(add)(write_coco(tmp_path))
+    one, other = (s for s in read_labels(tmp_path).samples if s.split == "train")
+    assert np.array_equal(one.points, other.points, equal_nan=True)
+    assert "1 annotations have keypoints that schema" in caplog.text
+
+
+def test_coco_images_of_one_id_are_refused(tmp_path: Path) -> None:
+    _coco(lambda values: values["images"].append(values["images"][0]))(write_coco(tmp_path))
+    with pytest.raises(DataError, match="every image must have an id of its own"):
+        read_labels(tmp_path)
+
+
 def test_coco_files_written_on_windows_are_read_and_a_file_that_is_none_is_named(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 from codecs import BOM_UTF8
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -42,6 +43,14 @@ SPLIT_WORDS = ("test", "val")  # `val2017`, `validation` and the like begin with
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _Layout:
+    """Say how a category's annotations keep the points."""
+
+    order: NDArray[np.int64]  # (N,) place in the annotation of each point of the schema
+    count: int  # keypoints of an annotation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _File:
     """Hold what the faces of one file share."""
 
@@ -49,8 +58,8 @@ class _File:
     folder: Path
     schema: LandmarkSchema
     images: Mapping[Any, Mapping[str, Any]]
-    order: NDArray[np.int64]  # (N,) place in the file of each point of the schema
-    count: int  # keypoints of the file
+    layouts: Mapping[Any, _Layout]  # by category, where several name their keypoints
+    default: _Layout | None  # of all annotations, where none or one does
 
 
 def is_coco(file: Path) -> bool:
@@ -90,14 +99,37 @@ def read_coco(path: Path, refuse: Refuse) -> Dataset:
 def _open(file: Path, folder: Path) -> tuple[_File, list[dict[str, Any]]]:
     values = parse_json(read_label_text(file), str(file))
     expect(isinstance(values, dict), "expected a JSON object with images and annotations", values, str(file))
-    images = {_id(image, file): image for image in _objects(values, "images", file)}
     annotations = [a for a in _objects(values, "annotations", file) if "keypoints" in a]
     if not annotations:
         raise DataError(f"{file}: no annotation has keypoints; export as `COCO keypoints`")
-    names = _point_names(values, file)
-    schema = _schema(folder, names, file)
-    count = len(names) or schema.n
-    return _File(file, folder, schema, images, _order(schema, names, file), count), annotations
+    named = _point_names(values, file)
+    schema = _schema(folder, named, file)
+    layouts, default = _layouts(schema, named, file)
+    shared = _File(file, folder, schema, _images(values, file), layouts, default)
+    return shared, _of_faces(annotations, shared)
+
+
+def _images(values: Mapping[str, Any], file: Path) -> dict[str | int, dict[str, Any]]:
+    images: dict[str | int, dict[str, Any]] = {}
+    for image in _objects(values, "images", file):
+        identity = _id(image, file)
+        expect(identity not in images, "every image must have an id of its own", identity, str(file))
+        images[identity] = image
+    return images
+
+
+def _of_faces(annotations: Sequence[dict[str, Any]], shared: _File) -> list[dict[str, Any]]:
+    """Leave out what is of a category whose keypoints are not the schema's: a body, a hand."""
+    kept = [a for a in annotations if _layout_of(a, shared) is not None]
+    if len(kept) < len(annotations):
+        count, name = len(annotations) - len(kept), shared.schema.name
+        log.warning("%s: %d annotations have keypoints that schema %s has not; left out", shared.path, count, name)
+    return kept
+
+
+def _layout_of(annotation: Mapping[str, Any], shared: _File) -> _Layout | None:
+    category = annotation.get("category_id")
+    return shared.layouts.get(category, shared.default) if is_name(category) else shared.default
 
 
 def _objects(values: Mapping[str, Any], key: str, file: Path) -> list[dict[str, Any]]:
@@ -114,17 +146,24 @@ def _id(image: Mapping[str, Any], file: Path) -> str | int:
     return identity
 
 
-def _point_names(values: Mapping[str, Any], file: Path) -> list[str]:
-    """Give the names of the keypoints, as the first category that has some has them."""
+def _point_names(values: Mapping[str, Any], file: Path) -> list[tuple[Any, list[str]]]:
+    """Give id and keypoint names of each category that names them."""
     categories = _objects({"categories": [], **values}, "categories", file)
-    names: Any = next((c["keypoints"] for c in categories if c.get("keypoints")), [])
-    holds = isinstance(names, list) and all(isinstance(name, str) for name in names)
-    expect(holds, "keypoints of a category must be a list of names", names, str(file))
-    return list(names)
+    found = [(c.get("id"), c["keypoints"]) for c in categories if c.get("keypoints")]
+    for _, names in found:
+        holds = isinstance(names, list) and all(isinstance(name, str) for name in names)
+        expect(holds, "keypoints of a category must be a list of names", names, str(file))
+    return found
 
 
-def _schema(folder: Path, names: list[str], file: Path) -> LandmarkSchema:
-    schema = own_schema(folder) or next((s for s in SCHEMAS.values() if set(s.names) == set(names)), None)
+def _plain(name: str) -> str:
+    """Give a name as everybody means it who writes it: without case, spaces and lines."""
+    return re.sub(r"[\s_-]+", "", name).casefold()
+
+
+def _schema(folder: Path, named: Sequence[tuple[Any, list[str]]], file: Path) -> LandmarkSchema:
+    known = [{_plain(name) for name in names} for _, names in named]
+    schema = own_schema(folder) or next((s for s in SCHEMAS.values() if {_plain(n) for n in s.names} in known), None)
     if schema is None:
         raise DataError(
             f"{folder} has no schema for {file.name}; put a .toml with name, names, mirror and eye_corners beside it, "
@@ -133,19 +172,48 @@ def _schema(folder: Path, names: list[str], file: Path) -> LandmarkSchema:
     return schema
 
 
-def _order(schema: LandmarkSchema, names: list[str], file: Path) -> NDArray[np.int64]:
-    """Say where the file keeps each point: by name where it has the schema's names, else by place."""
-    if set(schema.names) <= set(names):
-        return np.array([names.index(name) for name in schema.names])
-    if names and len(names) != schema.n:
-        raise DataError(f"{file}: {len(names)} keypoints, the schema {schema.name} has {schema.n} of other names")
-    return np.arange(schema.n)
+def _layouts(
+    schema: LandmarkSchema, named: Sequence[tuple[Any, list[str]]], file: Path
+) -> tuple[dict[Any, _Layout], _Layout | None]:
+    """Give the layout of each category, or where none or one names its keypoints that of all annotations.
+
+    Raises:
+        DataError: no category has the schema's points.
+
+    """
+    if not named:
+        return {}, _Layout(np.arange(schema.n), schema.n)
+    found = {identity: layout for identity, names in named if (layout := _layout(schema, names, file)) is not None}
+    if not found:
+        raise DataError(f"{file}: {_misfit(schema, named[0][1])}")
+    return (found, None) if len(named) > 1 else ({}, next(iter(found.values())))
+
+
+def _layout(schema: LandmarkSchema, names: list[str], file: Path) -> _Layout | None:
+    """Say where a category keeps each point: by name where it has the schema's names, by place where it has none."""
+    places, wanted = {_plain(name): i for i, name in enumerate(names)}, [_plain(name) for name in schema.names]
+    if all(name in places for name in wanted):
+        return _Layout(np.array([places[name] for name in wanted]), len(names))
+    if len(names) != schema.n or any(name in places for name in wanted):
+        return None
+    log.warning("%s: no keypoint has a name of schema %s; they are taken by their place", file, schema.name)
+    return _Layout(np.arange(schema.n), schema.n)
+
+
+def _misfit(schema: LandmarkSchema, names: list[str]) -> str:
+    known = {_plain(name) for name in names}
+    missing = [name for name in schema.names if _plain(name) not in known]
+    if len(missing) < schema.n:
+        return f"no keypoint is called {', '.join(missing[:3])}, as in schema {schema.name}; rename it in one of both"
+    return f"{len(names)} keypoints, the schema {schema.name} has {schema.n} of other names"
 
 
 def _face(annotation: Mapping[str, Any], shared: _File) -> Sample:
     where = f"{shared.path}: annotation {shown(annotation.get('id', '?'))}"
     image = _image(annotation, shared, where)
-    rows = _rows(annotation["keypoints"], shared.count, where)[shared.order]
+    layout = _layout_of(annotation, shared)
+    assert layout is not None  # others are left out
+    rows = _rows(annotation["keypoints"], layout.count, where)[layout.order]
     points = np.where(rows[:, 2:] >= LABELLED, rows[:, :2], np.nan).astype(np.float32)
     attributes, ignore = _attributes(annotation, where), annotation.get("iscrowd", 0)
     expect(is_flag(ignore), "iscrowd must be 0 or 1", ignore, where)
