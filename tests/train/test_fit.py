@@ -479,7 +479,7 @@ blocks = [[8, 2], [8, 2], [8, 2], [8, 2]]
     [
         ("", ["name = ''", "name = '../x'", "seed = -1", "seed = 4294967296"]),
         ("model", ["width = 0", "width = -64", "height = 8", "height = 100000", "stem = 0", "head = -1"]),
-        ("model", ["squeeze = -4", "heat_maps = -3", "min_presence = 0.0", "min_presence = nan"]),
+        ("model", ["squeeze = -4", "heat_maps = -3", "min_presence = 1.0", "min_presence = nan"]),
         ("fit", ["epochs = 0", "batch = -1", "steps_per_epoch = -5", "validate_every = 0"]),
         ("fit", ["learning_rate = 0.0", "learning_rate = nan", "weight_decay = -1.0", "average = 1.0"]),
         ("fit", ["warmup_epochs = -3.0", "warmup_epochs = inf"]),

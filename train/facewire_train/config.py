@@ -171,8 +171,8 @@ RULES: tuple[Rule, ...] = (
         lambda v: 0 <= v <= 1,
         "a probability from 0 to 1",
     ),
-    ("fit.average data.negatives", lambda v: 0 <= v < 1, "in [0, 1)"),
-    ("model.min_presence detector.min_score", lambda v: 0 < v < 1, "above 0 and below 1"),
+    ("model.min_presence fit.average data.negatives", lambda v: 0 <= v < 1, "in [0, 1)"),
+    ("detector.min_score", lambda v: 0 < v < 1, "above 0 and below 1"),
     ("data.offset data.offsets", lambda v: -inf < v < inf, "finite"),
 )
 
