@@ -20,6 +20,7 @@ from facewire_train.augment import augment_off_face, jitter, photometric
 from facewire_train.config import AugmentConfig
 from facewire_train.datasets import IMAGE_SUFFIXES, Sample, find_format, names_format, read_dataset
 from facewire_train.evaluate import truth5_crop
+from facewire_train.folders import files_under
 from facewire_train.images import image_bytes, read_image, read_labelled
 from facewire_train.labels import group_by_image
 from facewire_train.off_face import cut_off_face
@@ -104,7 +105,7 @@ def image_files(path: Path) -> tuple[Path, ...]:
     """
     if not path.is_dir():
         raise DataError(f"no calibration folder {path}; expected a labelled set or a folder of .jpg images")
-    found = tuple(sorted(f for f in path.rglob("*") if f.suffix.lower() in IMAGE_SUFFIXES and f.is_file()))
+    found = tuple(f for f in files_under(path, "*") if f.suffix.lower() in IMAGE_SUFFIXES and f.is_file())
     if not found:
         raise DataError(f"no image in {path}; expected at least a few dozen of {', '.join(IMAGE_SUFFIXES)}")
     return found

@@ -17,6 +17,7 @@ from facewire_edge.geometry import Box
 from facewire_edge.schema import SCHEMAS, LandmarkSchema
 from numpy.typing import NDArray
 
+from facewire_train.folders import MAC_SHADOW
 from facewire_train.labels import (
     UNKNOWN_TERMS,
     Dataset,
@@ -79,7 +80,9 @@ def read_coco(path: Path, refuse: Refuse) -> Dataset:
         DataError: there is no file, no schema, or a file is not COCO.
 
     """
-    found = sorted(f for folder in (path, path / "annotations") for f in folder.glob("*.json"))
+    found = sorted(
+        f for folder in (path, path / "annotations") for f in folder.glob("*.json") if not f.name.startswith(MAC_SHADOW)
+    )
     files = [file for file in found if is_coco(file)]
     for file in found:
         if file not in files:

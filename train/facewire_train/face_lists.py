@@ -14,6 +14,7 @@ from facewire_edge.geometry import Box
 from facewire_edge.schema import POINTS5, WFLW98, LandmarkSchema
 from numpy.typing import NDArray
 
+from facewire_train.folders import files_under
 from facewire_train.labels import (
     UNKNOWN_TERMS,
     Dataset,
@@ -61,7 +62,7 @@ def read_wflw(path: Path, refuse: Refuse) -> Dataset:
         DataError: there is no list.
 
     """
-    found = sorted(path.rglob(WFLW_LISTS))
+    found = files_under(path, WFLW_LISTS)
     lists = [file for file in found if WFLW_FULL in file.name] or found
     if not lists:
         raise DataError(f"{path} holds no {WFLW_LISTS} (WFLW)")
@@ -77,7 +78,7 @@ def read_mtfl(path: Path, refuse: Refuse) -> Dataset:
         DataError: there is no list.
 
     """
-    lists = sorted(file for file in path.rglob("*.txt") if file.name in MTFL_LISTS)
+    lists = [file for file in files_under(path, "*.txt") if file.name in MTFL_LISTS]
     if not lists:
         raise DataError(f"{path} holds none of {', '.join(MTFL_LISTS)} (MMLAB, MTFL)")
     samples: list[Sample] = []
@@ -103,6 +104,8 @@ def _has_attributes(lines: Sequence[_Line]) -> bool:
 def _wflw_face(line: _Line, folder: Path) -> Sample:
     count = 2 * WFLW98.n
     full = count + BOX_NUMBERS + len(WFLW_ATTRIBUTES)
+    numbers = next((i for i, field in enumerate(line.fields) if not _is_number(field)), 0)
+    line = _name_last(line, numbers) if numbers in (count, full) else line
     values = _numbers(line.fields[:-1], (count, full), line.where)
     points = values[:count].reshape(-1, 2)
     box, flags = values[count : count + BOX_NUMBERS], values[count + BOX_NUMBERS :]
@@ -110,9 +113,25 @@ def _wflw_face(line: _Line, folder: Path) -> Sample:
     return _sample(line, folder, WFLW98, points, box_array(box.tolist(), line.where) if len(box) else None, attributes)
 
 
+def _name_last(line: _Line, numbers: int) -> _Line:
+    """Give a line as so many numbers and one name, which may hold spaces."""
+    return _Line((*line.fields[:numbers], " ".join(line.fields[numbers:])), line.list_, line.number)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _mtfl_face(line: _Line, folder: Path, by_axis: bool) -> Sample:
-    line = _Line((*line.fields[1:], line.fields[0]), line.list_, line.number)  # the name last, as WFLW has it
     expected = FIVE_NUMBERS + BOX_NUMBERS
+    name = max(1, len(line.fields) - expected)  # words of the name, which comes first here
+    name = 1 if _is_number(line.fields[name - 1]) else name
+    turned = (*line.fields[name:], *line.fields[:name])
+    line = _name_last(_Line(turned, line.list_, line.number), len(line.fields) - name)
     values = _numbers(line.fields[:-1], (expected,), line.where)
     if by_axis:
         points = values[:FIVE_NUMBERS].reshape(2, -1).T

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from facewire_edge.errors import OutputError, UsageError
 
+MAC_SHADOW = "._"  # `._a.jpg` beside `a.jpg` on a disk that is not the Mac's: no image
+
 
 def refuse_used(out: Path) -> None:
     """Refuse a place where something is already.
@@ -50,3 +52,8 @@ def whole_folder(out: Path) -> Iterator[Path]:
     finally:
         if temporary is not None:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def files_under(folder: Path, pattern: str) -> list[Path]:
+    """Give the files and folders below a folder whose name fits, in order, without what macOS lays beside them."""
+    return sorted(path for path in folder.rglob(pattern) if not path.name.startswith(MAC_SHADOW))

@@ -10,6 +10,7 @@ from facewire_edge.errors import DataError
 from facewire_edge.schema import IBUG68, LandmarkSchema
 from numpy.typing import NDArray
 
+from facewire_train.folders import files_under
 from facewire_train.labels import (
     IMAGE_SUFFIXES,
     TEST_WORD,
@@ -39,7 +40,7 @@ def read_pts_folder(path: Path, refuse: Refuse) -> Dataset:
         DataError: there is none, or the schema is not valid.
 
     """
-    files = sorted(path.rglob("*.pts"))
+    files = files_under(path, "*.pts")
     if not files:
         raise DataError(f"{path} holds no .pts files (300-W)")
     schema = own_schema(path) or IBUG68
