@@ -25,6 +25,15 @@ def test_image_of_a_validation_subject_is_held_back_and_who_stands_beside_it_not
     assert [s.split for s in alone] == ["train", "train"]
 
 
+def test_image_on_two_lines_is_complete_where_both_say_so(tmp_path: Path) -> None:
+    folder = write_native(tmp_path / "d", [{"box": [5, 5, 10, 10]}], complete=True)
+    line = json.loads((folder / "faces.jsonl").read_text())
+    for says in (True, False):
+        other = {**line, "complete": says, "faces": [{"box": [20, 5, 25, 10]}]}
+        (folder / "faces.jsonl").write_text(json.dumps(line) + "\n" + json.dumps(other) + "\n")
+        assert [s.complete for s in read_dataset(folder).samples] == [says, says]
+
+
 def test_files_that_begin_with_a_byte_order_mark_are_read(tmp_path: Path) -> None:
     folder = write_native(tmp_path / "d", [{"box": [5, 5, 25, 25], "points": FIVE}])
     for name in ("dataset.toml", "faces.jsonl"):

@@ -49,6 +49,25 @@ def test_wflw_line_gives_points_box_attributes_and_split(tmp_path: Path) -> None
     assert sample.subset == "0--Parade"
 
 
+@pytest.mark.parametrize(("write", "pattern"), [(write_wflw, "list_*.txt"), (write_mtfl, "*ing.txt")])
+def test_name_of_a_listed_image_may_hold_spaces(tmp_path: Path, write: Callable[[Path], Path], pattern: str) -> None:
+    expected = [s.points.tolist() for s in read_labels(write(tmp_path)).samples]
+    file = next(f for f in sorted(tmp_path.rglob(pattern)) if f.read_text().strip())
+    image = next(p for p in tmp_path.rglob("*") if p.suffix in (".jpg", ".png") and p.name in file.read_text())
+    image.rename(image.with_name(f"a b {image.name}"))
+    file.write_text(file.read_text().replace(image.name, f"a b {image.name}", 1))
+    found = read_labels(tmp_path).samples
+    assert [s.points.tolist() for s in found] == expected
+    assert any(s.image.name == f"a b {image.name}" for s in found)
+
+
+def test_files_that_a_mac_lays_beside_others_are_none_of_the_set(tmp_path: Path) -> None:
+    expected = len(read_labels(write_pts(tmp_path)).samples)
+    labels = next(tmp_path.rglob("*.pts"))
+    labels.with_name(f"._{labels.name}").write_bytes(b"\0\5\26\7")
+    assert len(read_labels(tmp_path).samples) == expected
+
+
 def test_wflw_list_without_boxes_gives_the_tight_box(tmp_path: Path) -> None:
     sample = read_labels(write_wflw(tmp_path, boxes=False)).samples[0]
     assert sample.box.x0 == sample.points[:, 0].min()

@@ -12,6 +12,7 @@ from facewire_edge.errors import DataError, UsageError
 
 from facewire_train.coco import is_coco, read_coco
 from facewire_train.face_lists import MTFL_LISTS, WFLW_LISTS, read_mtfl, read_wflw
+from facewire_train.folders import files_under
 from facewire_train.kaggle import is_kaggle, read_kaggle
 from facewire_train.labels import (
     HEADER_FILE,
@@ -20,6 +21,7 @@ from facewire_train.labels import (
     Dataset,
     Refuse,
     Sample,
+    complete_by_all,
     hold_back,
     in_one_split,
     only_labelled,
@@ -86,7 +88,7 @@ def read_labels(path: Path, refuse: Refuse = refuse_all) -> Dataset:
     dataset = READERS[found](folder, refuse)
     if not dataset.samples:
         raise DataError(f"{folder} ({found}) lists no face that can be used")
-    name, samples = dataset.name or folder.resolve().name, in_one_split(dataset.samples)
+    name, samples = dataset.name or folder.resolve().name, in_one_split(complete_by_all(dataset.samples))
     dataset = replace(dataset, path=path, name=name, samples=samples)
     return replace(dataset, fingerprint=_with_meaning(dataset, folder))
 
@@ -102,15 +104,15 @@ def find_format(folder: Path) -> str | None:
     """Give the format of a folder by what lies in it, None where nothing is known."""
     if (folder / HEADER_FILE).is_file() or (folder / LABEL_FILE).is_file():
         return "native"
-    if any(folder.rglob(WFLW_LISTS)):
+    if files_under(folder, WFLW_LISTS):
         return "wflw"
-    if any(file.name in MTFL_LISTS for file in folder.rglob("*.txt")):
+    if any(file.name in MTFL_LISTS for file in files_under(folder, "*.txt")):
         return "mtfl"
     if any(is_kaggle(file) for file in folder.glob("*.csv")):
         return "kaggle"
     if any(is_coco(file) for place in (folder, folder / "annotations") for file in place.glob("*.json")):
         return "coco"
-    return "pts" if any(folder.rglob("*.pts")) else None
+    return "pts" if files_under(folder, "*.pts") else None
 
 
 def names_format(path: Path) -> bool:

@@ -114,6 +114,12 @@ def only_labelled(samples: Iterable[Sample]) -> tuple[Sample, ...]:
     return tuple(s if s.split == "train" or not s.filled else _without_filled(s) for s in samples)
 
 
+def complete_by_all(samples: Sequence[Sample]) -> tuple[Sample, ...]:
+    """Let an image that several lines list be complete only where all of them say so."""
+    open_ = {s.image for s in samples if not s.complete}
+    return tuple(replace(s, complete=False) if s.complete and s.image in open_ else s for s in samples)
+
+
 def in_one_split(samples: Sequence[Sample]) -> tuple[Sample, ...]:
     """Keep images that lie in several splits in the last of these alone: what was trained on tests nothing.
 
