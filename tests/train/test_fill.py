@@ -182,6 +182,18 @@ def test_verb_lifts_a_set_of_five_points(
         assert "five.keras is not for schema ibug68" in capsys.readouterr().err
 
 
+def test_filled_point_is_seen_unless_the_head_hides_it(faces: Path, card: ModelCard) -> None:
+    sample = read_labels(faces).samples[0]
+    points = sample.points.copy()
+    points[[3, 40]] = np.nan
+    letters = "".join({3: "s", 40: "o", 41: "o"}.get(i, "v") for i in range(68))
+    gap = replace(sample, points=points, visible=labelled_points(points), visibility=letters)
+    (found,) = fill([gap], [Seer(card, silent)], None, 1.0)
+    assert sorted(found.filled) == [3, 40]
+    assert found.visible[[3, 40]].all()
+    assert [found.visibility[i] for i in (3, 40, 41)] == ["s", "v", "o"]
+
+
 def test_filled_points_survive_the_file_and_are_trained_but_not_measured(tmp_path: Path, faces: Path) -> None:
     data = read_labels(faces)
     marked = tuple(replace(s, filled={3: 0.25, 40: 0.5}) for s in data.samples)

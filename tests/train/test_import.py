@@ -24,7 +24,7 @@ from facewire_train.image_facts import ImageFacts, difference_hash, image_facts
 from facewire_train.images import place_of, read_image, read_labelled
 from facewire_train.import_command import import_dataset
 from facewire_train.label_checks import check_labels, doubles, people_across_splits, repeated
-from facewire_train.labels import in_one_split, is_placed
+from facewire_train.labels import in_one_split, is_placed, labelled_points
 from facewire_train.shape_model import shape_model, swapped
 from facewire_train.shapes import mean_shape
 
@@ -125,6 +125,17 @@ def test_verb_reports_doubles_leaks_and_what_it_left_out(tmp_path: Path, capsys:
     assert report["doubles_across_splits"]["count"] == 1
     assert report["people_across_splits"]["examples"] == ["Person_Of_B"]
     assert main(arguments) == 2  # there is something already
+
+
+def test_letters_of_visibility_are_kept(tmp_path: Path, five: Path) -> None:
+    data = read_labels(five)
+    first, *others = (replace(s, visibility="", visible=labelled_points(s.points)) for s in data.samples)
+    seen = np.array([True, False, False, True, True])
+    lettered = replace(first, visibility="vosvv", visible=seen)
+    import_dataset(replace(data, samples=(lettered, *others)), tmp_path / "out", "")
+    copies = read_labels(tmp_path / "out").samples
+    assert [s.visibility for s in copies] == ["vosvv", *("" for _ in others)]
+    assert copies[0].visible.tolist() == seen.tolist()
 
 
 def test_image_that_two_lists_name_for_two_splits_stays_in_the_test_alone(

@@ -88,7 +88,7 @@ def fill(
 def lifted(sample: Sample, schema: LandmarkSchema) -> Sample:
     """Give a face of a set of five points as one of ``schema``, of which no point is labelled."""
     points = np.full((schema.n, 2), np.nan, np.float32)
-    return replace(sample, points=points, visible=np.zeros(schema.n, bool), filled={})
+    return replace(sample, points=points, visible=np.zeros(schema.n, bool), visibility="", filled={})
 
 
 def _judge(guesses: Sequence[Guess]) -> Callable[[Guess], Guess]:
@@ -198,7 +198,13 @@ def _filled(sample: Sample, guess: Guess, max_spread: float, schema: LandmarkSch
         return sample
     points = sample.points.copy()
     points[chosen] = guess.crop.from_units(guess.points.astype(np.float32))[chosen]
-    return replace(_whole(sample, points, schema), filled={**sample.filled, **weights})
+    letters = ("v" if i in weights and letter == "o" else letter for i, letter in enumerate(sample.visibility))
+    return replace(
+        _whole(sample, points, schema),
+        filled={**sample.filled, **weights},
+        visible=sample.visible | chosen,
+        visibility="".join(letters),
+    )
 
 
 def _whole(sample: Sample, points: NDArray[np.float32], schema: LandmarkSchema) -> Sample:

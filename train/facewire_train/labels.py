@@ -43,7 +43,7 @@ class Sample:
     image: Path
     box: Box  # as the set gives it: conventions differ
     points: NDArray[np.float32]  # (N, 2)
-    visible: NDArray[np.bool_]  # (N,)
+    visible: NDArray[np.bool_]  # (N,) labelled and seen
     points5: NDArray[np.float32] | None  # (5, 2), where the set has them too
     split: str  # train, val or test
     subset: str
@@ -53,6 +53,7 @@ class Sample:
     ignore: bool = False  # a face that is neither wanted nor background
     attributes: Mapping[str, Any] = field(default_factory=dict)  # what else the set says of the face
     filled: Mapping[int, float] = field(default_factory=dict)  # point that a model filled in -> its weight in training
+    visibility: str = ""  # a letter a point (v, o, s) as a native set has them; empty: as ``visible`` says
     size_px: tuple[int, int] | None = None  # of the picture that was labelled, width and height, where the set says it
 
 
@@ -167,7 +168,7 @@ def is_same_face(one: Sample, other: Sample) -> bool:
 def ignored(face: Sample, beside: Sample) -> Sample:
     """Give a face as one that is neither wanted nor background, in the split of another (or of itself) of its image."""
     blank = np.full_like(face.points, np.nan)
-    face = replace(face, points=blank, visible=labelled_points(blank), filled={})
+    face = replace(face, points=blank, visible=labelled_points(blank), visibility="", filled={})
     return replace(face, split=beside.split, complete=beside.complete, ignore=True)
 
 

@@ -122,6 +122,7 @@ def _read_line(
             image=image,
             points=(points := point_array(face.get("points"), schema.n, where)),
             visible=_visible(face.get("visibility"), points, where),
+            visibility=face.get("visibility") or "",
             points5=(points5 := _points5(face, points, schema, where)),
             box=_box(face.get("box"), points, points5, where),
             split=split,

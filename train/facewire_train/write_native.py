@@ -61,8 +61,9 @@ def face_entry(sample: Sample, image: str, schema: LandmarkSchema) -> dict[str, 
     entry: dict[str, Any] = {"box": [round(v, DECIMALS) for v in box]}
     if known.any():
         entry["points"] = _rounded(sample.points)
-    if (known & ~sample.visible).any():
-        entry["visibility"] = "".join("v" if v else "o" for v in sample.visible)
+    letters = sample.visibility or "".join("v" if v else "o" for v in sample.visible | ~known)
+    if set(letters) - {"v"}:
+        entry["visibility"] = letters
     five = sample.points5
     if five is not None and np.isfinite(five).any() and not follows(five, sample.points, schema):
         entry["points5"] = _rounded(five)
