@@ -262,7 +262,7 @@ def _held_back(path: Path, card: ModelCard) -> tuple[Sample, ...]:
         raise DataError(
             f"gate data {path} has schema {dataset.schema.name}, the model has {card.schema.name}; choose other data"
         )
-    return next(samples for split in GATE_SPLITS if (samples := dataset.split(split)))
+    return next((samples for split in GATE_SPLITS if (samples := dataset.split(split))), ())
 
 
 def _measurable(sample: Sample, card: ModelCard) -> bool:

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
     against = None if arguments.against is None else _look(read_labels(arguments.against), checkpoint)
     chosen = choose(pool, arguments.count)
     kept = with_neighbours([pool.samples[i] for i in chosen], dataset.samples)
-    import_dataset(replace(dataset, samples=kept), arguments.out, dataset.terms)
+    import_dataset(replace(dataset, samples=kept, backgrounds=()), arguments.out, dataset.terms)
     figures = {"faces": len(pool.samples), "chosen": len(chosen), **how_many(pool, chosen)}
     if against is not None:
         figures["against"] = lacks(pool, against)

@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,19 @@ def test_image_of_a_validation_subject_is_held_back_and_who_stands_beside_it_not
     assert [s.ignore for s in samples] == [True, False, True]  # they are trained on elsewhere
     alone = read_dataset(write_native(tmp_path / "d", [people[0], people[2]], complete=True)).samples
     assert [s.split for s in alone] == ["train", "train"]
+
+
+def test_complete_image_without_a_face_is_a_background(tmp_path: Path) -> None:
+    folder = write_native(tmp_path / "d", [{"box": [5, 5, 25, 25], "points": FIVE}], split="test", complete=True)
+    for name, complete in (("b.jpg", True), ("c.jpg", False)):
+        shutil.copyfile(folder / "a.jpg", folder / name)
+        line = {"image": name, "width": 40, "height": 30, "complete": complete, "faces": []}
+        with (folder / "faces.jsonl").open("a") as file:
+            file.write(json.dumps(line) + "\n")
+    data = read_labels(folder)
+    assert [(b.image.name, b.split, b.size_px) for b in data.backgrounds] == [("b.jpg", "train", (40, 30))]
+    (folder / "faces.jsonl").write_text((folder / "faces.jsonl").read_text().replace('"a.jpg"', '"b.jpg"'))
+    assert read_labels(folder).backgrounds == ()  # another line says that it shows a face
 
 
 def test_image_on_two_lines_is_complete_where_both_say_so(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from facewire_train.detection import MISSED, average_precision, detect_scenes, d
 from facewire_train.detection_report import write_detection_report
 from facewire_train.evaluate import evaluate_detector
 from facewire_train.faces import face_box
+from facewire_train.labels import Background
 
 FIVE = np.zeros((5, 2), np.float32)
 SPEC = DetectorSpec((8,), (40.0,))
@@ -102,6 +103,18 @@ def test_detector_that_finds_nothing_has_no_point_error(complete: list[Sample]) 
 
     figures = evaluate_detector(complete, CARD, silent)
     assert figures == {"recall": 0.0, "nme5": None, "loss": 1.0, "faces": 9}
+
+
+def test_what_is_found_in_a_background_is_a_false_alarm(complete: list[Sample], tmp_path: Path) -> None:
+    listed, last = complete[:8], complete[8]
+    empty = Background(last.image, "test", "", "a", last.size_px)
+    scenes = detect_scenes(listed, CARD, oracle(complete, 0.0), [empty])  # type: ignore[arg-type]
+    figures = detection_figures(scenes, CARD)
+    assert (figures["images"], figures["0px"]["faces"], figures["0px"]["recall"]) == (9, 8, 1.0)
+    assert figures["0px"]["false_alarms_per_image"] == pytest.approx(1 / 9, abs=1e-4)
+    write_detection_report(scenes, CARD, tmp_path / "report")
+    alone = detection_figures(detect_scenes([], CARD, oracle([last], 0.0), [empty]), CARD)  # type: ignore[arg-type]
+    assert alone["0px"] == {"faces": 0, "ap": 0.0, "recall": 0.0, "false_alarms_per_image": 1.0}
 
 
 def test_faces_below_the_size_do_not_count_either_way(complete: list[Sample]) -> None:

@@ -16,9 +16,10 @@ from facewire_train.datasets import Dataset, read_dataset
 from facewire_train.detector_task import detector_task, group_of
 from facewire_train.fit import Task, base_record, compiled, fingerprint, fit, prefetched, read_record, run_folder
 from facewire_train.fold import folded
+from facewire_train.labels import Background
 from facewire_train.landmark_task import draw, landmark_task
 from facewire_train.model import detector_model, landmark_model
-from facewire_train.scenes import Scene
+from facewire_train.scenes import Scene, compose, load_scenes
 from facewire_train.train_command import initialised, train
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras 3.15, NumPy 2
@@ -321,6 +322,24 @@ def test_detector_trains_and_evaluates(tmp_path: Path, faces: Path, config: Trai
     assert load_checkpoint(tmp_path / "run" / "model.keras").card.detector is not None
     with pytest.raises(UsageError, match="ibug68"):
         load_config(_written(tmp_path / "bad.toml", to_toml(config).replace('"detector"', '"ibug68"')))
+
+
+def test_a_detector_learns_that_a_background_shows_no_face(tmp_path: Path, faces: Path, config: TrainConfig) -> None:
+    blocks = ((8, 2), (8, 2), (12, 2), (12, 2))
+    config = replace(config, kind="detector", model=ModelConfig(64, 64, 4, blocks))
+    data = read_dataset(faces)
+    empty = tuple(Background(s.image, "train", "", "a", s.size_px) for s in data.split("train"))
+    for seed, scene in enumerate(scenes := load_scenes((), None, empty)):
+        picture = compose(scenes, seed, 64, 64, config.augment, np.random.default_rng(seed))
+        assert (len(scene.boxes), len(picture.boxes)) == (0, 0)
+        assert picture.known.all()
+        assert picture.image.std() > 5
+    streets = replace(data, name="streets", samples=(), backgrounds=empty)
+    shares = {"synthetic": 1e-9, "streets": 1.0}
+    task = detector_task(replace(config, data=replace(config.data, shares=shares)), [data, streets])
+    scores = task.epoch(0)[0][1]["scores"]
+    assert not scores[..., 0].any()  # nothing to find
+    assert scores[..., 1].all()  # and everything known
 
 
 def test_a_detector_without_five_labelled_points_trains_to_the_end(

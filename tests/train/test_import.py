@@ -24,7 +24,7 @@ from facewire_train.image_facts import ImageFacts, difference_hash, image_facts
 from facewire_train.images import place_of, read_image, read_labelled
 from facewire_train.import_command import import_dataset
 from facewire_train.label_checks import check_labels, doubles, people_across_splits, repeated
-from facewire_train.labels import in_one_split, is_placed, labelled_points
+from facewire_train.labels import Background, in_one_split, is_placed, labelled_points
 from facewire_train.shape_model import shape_model, swapped
 from facewire_train.shapes import mean_shape
 
@@ -125,6 +125,23 @@ def test_verb_reports_doubles_leaks_and_what_it_left_out(tmp_path: Path, capsys:
     assert report["doubles_across_splits"]["count"] == 1
     assert report["people_across_splits"]["examples"] == ["Person_Of_B"]
     assert main(arguments) == 2  # there is something already
+
+
+def test_backgrounds_are_copied_too(tmp_path: Path, faces: Path) -> None:
+    data = read_labels(faces)
+    first, second, *others = data.samples
+    twin = tmp_path / "twin.jpg"
+    shutil.copyfile(second.image, twin)
+    empty = Background(first.image, "test", "streets", "a", first.size_px)
+    left = replace(data, samples=(second, *others), backgrounds=(empty, Background(twin, "test", "", "b")))
+    assert import_dataset(left, tmp_path / "twins", "")["doubles_across_splits"]["count"] == 1
+    report = import_dataset(replace(left, backgrounds=(empty,)), tmp_path / "out", "")
+    assert (report["images"], report["faces"]) == (len(data.samples), len(data.samples) - 1)
+    (copy,) = read_labels(tmp_path / "out").backgrounds
+    assert (copy.image.name, copy.split, copy.subset) == (first.image.name, "test", "streets")
+    assert copy.image.read_bytes() == first.image.read_bytes()
+    import_dataset(replace(data, samples=(), backgrounds=(empty,)), tmp_path / "empty", "")
+    assert len(read_dataset(tmp_path / "empty").backgrounds) == 1
 
 
 def test_letters_of_visibility_are_kept(tmp_path: Path, five: Path) -> None:

@@ -18,12 +18,14 @@ from facewire_train.labels import (
     HEADER_FILE,
     IMAGE_SUFFIXES,
     LABEL_FILE,
+    Background,
     Dataset,
     Refuse,
     Sample,
     complete_by_all,
     hold_back,
     in_one_split,
+    is_validation,
     only_labelled,
     refuse_all,
 )
@@ -56,7 +58,12 @@ def read_dataset(path: Path) -> Dataset:
 
     """
     dataset = read_labels(path)
-    return replace(dataset, samples=only_labelled(hold_back(dataset.samples)))
+    empty = tuple(map(_held_back, dataset.backgrounds))
+    return replace(dataset, samples=only_labelled(hold_back(dataset.samples)), backgrounds=empty)
+
+
+def _held_back(empty: Background) -> Background:
+    return replace(empty, split="val") if empty.split == "train" and is_validation(empty.subject) else empty
 
 
 def refuse_repeated(paths: Sequence[Path], option: str = "--data") -> None:
@@ -86,10 +93,12 @@ def read_labels(path: Path, refuse: Refuse = refuse_all) -> Dataset:
             f"(WFLW), {MTFL_LISTS[0]} (MTFL), a Kaggle .csv or a COCO .json"
         )
     dataset = READERS[found](folder, refuse)
-    if not dataset.samples:
+    if not dataset.samples and not dataset.backgrounds:
         raise DataError(f"{folder} ({found}) lists no face that can be used")
     name, samples = dataset.name or folder.resolve().name, in_one_split(complete_by_all(dataset.samples))
-    dataset = replace(dataset, path=path, name=name, samples=samples)
+    listed = {s.image for s in samples}
+    empty = tuple(b for b in dict.fromkeys(dataset.backgrounds) if b.image not in listed)
+    dataset = replace(dataset, path=path, name=name, samples=samples, backgrounds=empty)
     return replace(dataset, fingerprint=_with_meaning(dataset, folder))
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from facewire_train.evaluate import BatchRunner, detect_in
 from facewire_train.faces import face_box
 from facewire_train.images import read_labelled
-from facewire_train.labels import Sample, group_by_image
+from facewire_train.labels import Background, Pictured, Sample, group_by_image
 
 MATCH_IOU = 0.4
 LOWEST_SCORE = 0.02  # the tail of the precision-recall curve; the threshold in use is the card's
@@ -36,12 +36,16 @@ class Scene:
     scale: float  # to an image of SIZE_PX
 
 
-def detect_scenes(samples: Sequence[Sample], card: ModelCard, run: BatchRunner) -> list[Scene]:
-    """Run a detector over the images that list every face."""
+def detect_scenes(
+    samples: Sequence[Sample], card: ModelCard, run: BatchRunner, empty: Sequence[Background] = ()
+) -> list[Scene]:
+    """Run a detector over the images that list every face, or show none."""
     by_image = group_by_image([s for s in samples if s.complete])
+    pictured: list[Pictured] = [*(faces[0] for faces in by_image.values()), *empty]
+    listed = [*by_image.items(), *((b.image, []) for b in empty)]
     scenes = []
-    found = detect_in((read_labelled(faces[0]) for faces in by_image.values()), card, run, LOWEST_SCORE)
-    for (path, faces), (detections, shape) in zip(by_image.items(), found, strict=True):
+    found = detect_in((read_labelled(p) for p in pictured), card, run, LOWEST_SCORE)
+    for (path, faces), (detections, shape) in zip(listed, found, strict=True):
         matches = match([face_box(f) for f in faces], detections)
         scenes.append(Scene(path, tuple(faces), tuple(detections), matches, SIZE_PX / max(shape[:2])))
     return scenes

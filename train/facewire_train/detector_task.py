@@ -86,11 +86,12 @@ def detector_task(config: TrainConfig, datasets: Sequence[Dataset]) -> Task:
     grid = cell_grid(card.detector, config.model.width, config.model.height)
     shares = config.data.shares
     teacher = Teacher() if config.data.teacher else None
-    sets = [d for d in datasets if d.split("train")]
+    sets = [d for d in datasets if d.split("train") or d.empty("train")]
     refuse_nothing(config, [d.name for d in sets for s in d.split("train") if not s.ignore])
     for dataset in sets:
         _warn_of_tight_boxes(dataset)
-    groups = [group_of(load_scenes(d.split("train"), teacher), shares.get(d.name, 1.0), config.data.hard) for d in sets]
+    scenes = [load_scenes(d.split("train"), teacher, d.empty("train")) for d in sets]
+    groups = [group_of(s, shares.get(d.name, 1.0), config.data.hard) for s, d in zip(scenes, sets, strict=True)]
     held_back = _spread([s for d in datasets if d.name != "wider" for s in d.split("val") if has_points5(s)])
     return Task(
         network=lambda normed: _network(config, normed),

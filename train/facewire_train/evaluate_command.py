@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
     if card.kind == "detector":
         if len(arguments.model) > 1 or arguments.peer or arguments.page:
             raise UsageError("side by side and --page are for landmark models; evaluate a detector by itself")
-        figures = _detector(arguments, card, runner, _faces(arguments, datasets))
+        figures = _detector(arguments, card, runner, datasets)
     else:
         schema = _measured(arguments, card, datasets)
         figures = _landmarks(arguments, card, runner, _faces(arguments, _labelled_in(schema, datasets)), schema)
@@ -81,13 +81,17 @@ def _labelled_in(schema: LandmarkSchema, datasets: Sequence[Dataset]) -> list[Da
 
 
 def _detector(
-    arguments: argparse.Namespace, card: ModelCard, runner: BatchRunner, samples: Sequence[Sample]
+    arguments: argparse.Namespace, card: ModelCard, runner: BatchRunner, datasets: Sequence[Dataset]
 ) -> dict[str, Any]:
     """Measure one wanted face at a time, and, where every face is listed, average precision and false alarms."""
+    empty = [background for dataset in datasets for background in dataset.empty(arguments.split)]
+    samples = (
+        [s for dataset in datasets for s in dataset.split(arguments.split)] if empty else _faces(arguments, datasets)
+    )
     figures: dict[str, Any] = {"model": card.title, "split": arguments.split}
     if any(map(has_points5, samples)):
         figures |= evaluate_detector(samples, card, runner)
-    scenes = detect_scenes(samples, card, runner)
+    scenes = detect_scenes(samples, card, runner, empty)
     if scenes:
         figures["complete"] = detection_figures(scenes, card)
         if arguments.report is not None:

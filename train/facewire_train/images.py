@@ -7,7 +7,7 @@ import numpy as np
 from facewire_edge.errors import DataError
 from numpy.typing import NDArray
 
-from facewire_train.labels import Sample, refuse_other_size
+from facewire_train.labels import Pictured, refuse_other_size
 from facewire_train.tables import cell_at, line_at
 
 ROW_MARK = "#"  # `training.csv#4711`: the picture in the row that starts at this byte of the table
@@ -33,8 +33,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
-def read_labelled(sample: Sample) -> NDArray[np.uint8]:
-    """Read a face's image as :func:`read_image` does.
+def read_labelled(sample: Pictured) -> NDArray[np.uint8]:
+    """Read the image of a face, or a background, as :func:`read_image` does.
 
     Raises:
         DataError: also where it is not as large as the one that was labelled.

@@ -24,7 +24,7 @@ from facewire_train.folders import refuse_used, whole_folder
 from facewire_train.image_facts import ImageFacts, image_facts
 from facewire_train.images import ROW_MARK, image_bytes, is_row, read_image
 from facewire_train.label_checks import EXAMPLES, check_labels
-from facewire_train.labels import Dataset, Refuse, Sample, group_by_image, refuse_all, refuse_other_size
+from facewire_train.labels import Dataset, Pictured, Refuse, group_by_image, refuse_all, refuse_other_size
 from facewire_train.write_native import image_entry, write_header, write_lines
 
 log = logging.getLogger(__name__)
@@ -56,20 +56,22 @@ def import_dataset(dataset: Dataset, out: Path, terms: str, refuse: Refuse = ref
 
     """
     by_image = group_by_image(dataset.samples)
-    root = _common_root(by_image)
+    pictured: dict[Path, Pictured] = {image: faces[0] for image, faces in by_image.items()}
+    pictured |= {empty.image: empty for empty in dataset.backgrounds}
+    root = _common_root(pictured)
     with whole_folder(out) as folder:
-        names = {image: _new_name(image, root) for image in by_image}
-        facts = _copy_all([(by_image[i][0], name) for i, name in names.items()], folder, refuse)
+        names = {image: _new_name(image, root) for image in pictured}
+        facts = _copy_all([(pictured[i], name) for i, name in names.items()], folder, refuse)
         about = f"imported from {dataset.path}"
         write_header(folder, dataset.name, dataset.schema, about, terms)
         write_lines(
             folder,
-            (image_entry(names[i], f.width, f.height, by_image[i], dataset.schema) for i, f in facts.items()),
+            (image_entry(names[i], f, pictured[i], by_image.get(i, ()), dataset.schema) for i, f in facts.items()),
         )
-        kept = [s for image in facts for s in by_image[image]]
-        if not kept:
+        kept = [s for image in facts for s in by_image.get(image, ())]
+        if not facts:
             raise DataError(f"{dataset.path}: no image can be read")
-        findings = check_labels(kept, facts, dataset.schema)
+        findings = check_labels(kept, facts, dataset.schema, dataset.backgrounds)
     splits = {name: sum(s.split == name for s in kept) for name in sorted({s.split for s in kept})}
     return {"schema": dataset.schema.name, "images": len(facts), "faces": len(kept), "splits": splits, **findings}
 
@@ -107,7 +109,7 @@ def _new_name(image: Path, root: Path) -> str:
     return f"img/{relative.replace('.csv' + ROW_MARK, '-')}.png" if is_row(image) else f"img/{relative}"
 
 
-def _copy_all(items: Sequence[tuple[Sample, str]], folder: Path, refuse: Refuse) -> dict[Path, ImageFacts]:
+def _copy_all(items: Sequence[tuple[Pictured, str]], folder: Path, refuse: Refuse) -> dict[Path, ImageFacts]:
     """Copy the images, each given by one of its faces and a new name; give what is known of each, in order."""
     found: dict[Path, ImageFacts] = {}
     with closing(_in_order(items, folder)) as results:
@@ -120,7 +122,7 @@ def _copy_all(items: Sequence[tuple[Sample, str]], folder: Path, refuse: Refuse)
 
 
 def _in_order(
-    items: Sequence[tuple[Sample, str]], folder: Path
+    items: Sequence[tuple[Pictured, str]], folder: Path
 ) -> Generator[tuple[Path, ImageFacts | DataError], None, None]:
     """Work on a few images at a time; closed early, it waits until nothing is written any more."""
     pool, rest = ThreadPoolExecutor(WORKERS), iter(items)
@@ -131,7 +133,7 @@ def _in_order(
         pool.shutdown(cancel_futures=True)
 
 
-def _copy(item: tuple[Sample, str], folder: Path) -> ImageFacts | DataError:
+def _copy(item: tuple[Pictured, str], folder: Path) -> ImageFacts | DataError:
     face, name = item
     image = face.image
     try:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from facewire_train.image_facts import HASH_BITS, ImageFacts
 from facewire_train.images import place_of
-from facewire_train.labels import Sample, group_by_image, is_placed, is_same_face, labelled_points
+from facewire_train.labels import Background, Sample, group_by_image, is_placed, is_same_face, labelled_points
 from facewire_train.shape_model import MOST_FACES, swapped
 from facewire_train.shapes import mean_shape
 
@@ -24,11 +24,16 @@ EXAMPLES = 20  # that a report lists of each kind, and of each group
 MARGIN = 1.25
 
 
-def check_labels(samples: Sequence[Sample], facts: Mapping[Path, ImageFacts], schema: LandmarkSchema) -> dict[str, Any]:
+def check_labels(
+    samples: Sequence[Sample],
+    facts: Mapping[Path, ImageFacts],
+    schema: LandmarkSchema,
+    empty: Sequence[Background] = (),
+) -> dict[str, Any]:
     """Give the findings as JSON values: a count and the first examples of each kind."""
     images = list(facts)
     groups = [[images[i] for i in group] for group in doubles([facts[image].hash for image in images])]
-    splits = {s.image: s.split for s in samples}
+    splits = {s.image: s.split for s in samples} | {b.image: b.split for b in empty}
     across = [_splits_first(group, splits) for group in groups if len({splits[i] for i in group}) > 1]
     return {
         "sizes": _sizes(samples, facts),
@@ -103,13 +108,15 @@ def _root(parent: list[int], i: int) -> int:
 
 
 def _sizes(samples: Sequence[Sample], facts: Mapping[Path, ImageFacts]) -> dict[str, Any]:
-    """Give smallest, median and largest side of images and faces."""
+    """Give smallest, median and largest side of images and faces, nothing of what there is none of."""
     boxes = [Box.around(s.points) if is_placed(s.points) else s.box for s in samples]
     sides: dict[str, list[float]] = {
         "image_px": [min(f.width, f.height) for f in facts.values()],
         "face_px": [max(b.width, b.height) for b in boxes],
     }
-    return {name: [round(float(v), 1) for v in np.quantile(values, (0, 0.5, 1))] for name, values in sides.items()}
+    return {
+        name: [round(float(v), 1) for v in np.quantile(values, (0, 0.5, 1))] for name, values in sides.items() if values
+    }
 
 
 def _swapped(samples: Sequence[Sample], schema: LandmarkSchema) -> dict[str, Any]:

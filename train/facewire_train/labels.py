@@ -57,6 +57,20 @@ class Sample:
     size_px: tuple[int, int] | None = None  # of the picture that was labelled, width and height, where the set says it
 
 
+@dataclass(frozen=True, slots=True)
+class Background:
+    """Hold an image of which a set says that it shows no face."""
+
+    image: Path
+    split: str  # train, val or test
+    subset: str
+    subject: str  # split key: the file
+    size_px: tuple[int, int] | None = None  # as a sample's
+
+
+Pictured = Sample | Background  # names the image that labels are of
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Dataset:
     """Hold all samples of a folder."""
@@ -67,10 +81,15 @@ class Dataset:
     terms: str
     path: Path  # as it was asked for, with the format where one was named
     fingerprint: str  # of the labels and what they mean: changes when they change
+    backgrounds: tuple[Background, ...] = ()
 
     def split(self, name: str) -> tuple[Sample, ...]:
         """Give the samples of one split."""
         return tuple(s for s in self.samples if s.split == name)
+
+    def empty(self, name: str) -> tuple[Background, ...]:
+        """Give the images of one split that show no face."""
+        return tuple(b for b in self.backgrounds if b.split == name)
 
 
 def split_of(name: str) -> str:
@@ -262,7 +281,7 @@ def labelled_size(values: Mapping[str, Any], where: str) -> tuple[int, int] | No
     return (int(size[0]), int(size[1])) if min(size) > 0 else None
 
 
-def refuse_other_size(sample: Sample, width: int, height: int) -> None:
+def refuse_other_size(sample: Pictured, width: int, height: int) -> None:
     """Refuse a picture that is not as large as the one that was labelled.
 
     Raises:

@@ -20,6 +20,7 @@ from facewire_train.labels import (
     HEADER_FILE,
     LABEL_FILE,
     SPLITS,
+    Background,
     Dataset,
     Refuse,
     Sample,
@@ -56,12 +57,13 @@ def read_native(path: Path, refuse: Refuse) -> Dataset:
     lines = [(line, f"{labels}:{number}") for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     name = header["name"]
     found = list(accepted(lines, lambda pair: _read_line(path, pair[0], schema, name, pair[1]), refuse))
-    samples = tuple(sample for faces, _ in found for sample in faces)
-    _warn_of({key for _, unknown in found for key in unknown}, labels)
-    if not samples:
+    samples = tuple(sample for faces, _, _ in found for sample in faces)
+    backgrounds = tuple(empty for _, empty, _ in found if empty is not None)
+    _warn_of({key for *_, unknown in found for key in unknown}, labels)
+    if not samples and not backgrounds:
         raise DataError(f"{labels} lists no face")
     digest = hashlib.sha256(text.encode()).hexdigest()
-    return Dataset(name, schema, samples, header.get("terms", ""), path, digest)
+    return Dataset(name, schema, samples, header.get("terms", ""), path, digest, backgrounds)
 
 
 def _read_header(path: Path) -> dict[str, Any]:
@@ -109,8 +111,11 @@ def _unknown_keys(entry: Mapping[str, Any]) -> frozenset[str]:
 
 def _read_line(
     path: Path, line: str, schema: LandmarkSchema, source: str, where: str
-) -> tuple[list[Sample], frozenset[str]]:
-    """Read one image's faces and the unknown keys; a face without points (``null``) keeps its box."""
+) -> tuple[list[Sample], Background | None, frozenset[str]]:
+    """Read one image's faces, or the image where it shows none, and the unknown keys.
+
+    A face without points (``null``) keeps its box.
+    """
     entry = _entry_of(line, where)
     image = find_image(entry["image"], (path,), where)
     split, subset = entry.get("split", "train"), entry.get("subset", source)
@@ -137,7 +142,9 @@ def _read_line(
         )
         for face in entry["faces"]
     ]
-    return faces, _unknown_keys(entry)
+    shows_none = complete and not faces
+    empty = Background(image, split, str(subset), entry["image"], size_px) if shows_none else None
+    return faces, empty, _unknown_keys(entry)
 
 
 def _entry_of(line: str, where: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from facewire_train.augment import photometric
 from facewire_train.config import AugmentConfig
 from facewire_train.faces import face_box
 from facewire_train.images import read_labelled, shrunk
-from facewire_train.labels import Sample, group_by_image
+from facewire_train.labels import Background, Pictured, Sample, group_by_image
 from facewire_train.teacher import Teacher
 
 LONGEST_PX = 512  # larger images are shrunk when they are loaded: no crop needs more
@@ -55,10 +55,13 @@ class Picture:
     known: NDArray[np.bool_]  # (H, W)
 
 
-def load_scenes(samples: Sequence[Sample], teacher: Teacher | None = None) -> list[Scene]:
+def load_scenes(
+    samples: Sequence[Sample], teacher: Teacher | None = None, empty: Sequence[Background] = ()
+) -> list[Scene]:
     """Read all images once, shrunk to ``LONGEST_PX``; a teacher completes those whose faces are not all listed."""
-    scenes = [_load(faces) for faces in group_by_image(samples).values()]
-    return [scene if scene.complete or teacher is None else completed(scene, teacher) for scene in scenes]
+    scenes = [_load(faces[0], faces, faces[0].complete) for faces in group_by_image(samples).values()]
+    scenes = [scene if scene.complete or teacher is None else completed(scene, teacher) for scene in scenes]
+    return scenes + [_load(background, (), complete=True) for background in empty]
 
 
 def completed(scene: Scene, teacher: Teacher) -> Scene:
@@ -74,20 +77,20 @@ def completed(scene: Scene, teacher: Teacher) -> Scene:
     )
 
 
-def _load(faces: list[Sample]) -> Scene:
-    image = read_labelled(faces[0])
+def _load(pictured: Pictured, faces: Sequence[Sample], complete: bool) -> Scene:
+    image = read_labelled(pictured)
     scale = min(1.0, LONGEST_PX / max(image.shape[:2]))
     if scale < 1:
         image = np.asarray(cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), dtype=np.uint8)
     blank = np.full((5, 2), np.nan, np.float32)
     boxes = [(b.x0, b.y0, b.x1, b.y1) for b in (face_box(f).scaled(scale) for f in faces)]
-    points = np.stack([blank if f.points5 is None else f.points5 for f in faces])
+    points = np.array([blank if f.points5 is None else f.points5 for f in faces], np.float32).reshape(-1, 5, 2)
     return Scene(
         image,
-        np.array(boxes, np.float32),
+        np.array(boxes, np.float32).reshape(-1, 4),
         ((points + 0.5) * scale - 0.5).astype(np.float32),
-        np.array([not f.ignore for f in faces]),
-        faces[0].complete,
+        np.array([not f.ignore for f in faces], bool),
+        complete,
     )
 
 
@@ -109,7 +112,7 @@ def compose(
 
 def place(scene: Scene, width: int, height: int, rng: np.random.Generator) -> Picture:
     """Give the scene turned, scaled and moved so that one of its faces has a random size and place."""
-    face = scene.boxes[_shown(scene, rng)]
+    face = scene.boxes[_shown(scene, rng)] if len(scene.boxes) else _anything(scene, rng)
     face_size = float(np.sqrt((face[2] - face[0]) * (face[3] - face[1])))
     if scene.complete and rng.random() < ANYWHERE:
         shift = rng.uniform(0, 1, 2) * scene.image.shape[1::-1] - face[:2]
@@ -125,6 +128,14 @@ def place(scene: Scene, width: int, height: int, rng: np.random.Generator) -> Pi
     if not scene.complete:
         known = _known(boxes, width, height)
     return Picture(np.asarray(image, np.uint8), boxes, points.astype(np.float32), scene.wanted, known)
+
+
+def _anything(scene: Scene, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Give the box of anything in an image without a face, as large as faces are."""
+    height, width = scene.image.shape[:2]
+    side = float(np.exp(rng.uniform(np.log(0.1), np.log(0.8)))) * min(width, height)
+    x, y = rng.uniform(0, width - side), rng.uniform(0, height - side)
+    return np.array([x, y, x + side, y + side], np.float32)
 
 
 def _shown(scene: Scene, rng: np.random.Generator) -> int:

@@ -11,7 +11,8 @@ import numpy as np
 from facewire_edge.schema import SCHEMAS, LandmarkSchema
 from numpy.typing import NDArray
 
-from facewire_train.labels import HEADER_FILE, LABEL_FILE, Sample, follows, labelled_points
+from facewire_train.image_facts import ImageFacts
+from facewire_train.labels import HEADER_FILE, LABEL_FILE, Pictured, Sample, follows, labelled_points
 
 DECIMALS = 3  # of a pixel
 
@@ -40,16 +41,17 @@ def write_lines(folder: Path, entries: Iterable[Mapping[str, Any]]) -> None:
             file.write(json.dumps(entry, separators=(",", ":")) + "\n")
 
 
-def image_entry(name: str, width: int, height: int, faces: Sequence[Sample], schema: LandmarkSchema) -> dict[str, Any]:
-    """Give the line of one image; ``name`` is relative to the set's folder, the faces are all of this image."""
-    first = faces[0]
+def image_entry(
+    name: str, facts: ImageFacts, pictured: Pictured, faces: Sequence[Sample], schema: LandmarkSchema
+) -> dict[str, Any]:
+    """Give the line of one image, a background or one with these faces; ``name`` is relative to the set's folder."""
     return {
         "image": name,
-        "width": width,
-        "height": height,
-        "split": first.split,
-        "subset": first.subset,
-        "complete": first.complete,
+        "width": facts.width,
+        "height": facts.height,
+        "split": pictured.split,
+        "subset": pictured.subset,
+        "complete": all(face.complete for face in faces),
         "faces": [face_entry(face, name, schema) for face in faces],
     }
 
