@@ -6,20 +6,19 @@ import hashlib
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 from facewire_edge.card import ModelCard
-from facewire_edge.detect import FaceDetector, Int8Detector, letterbox
+from facewire_edge.detect import FaceDetector, letterbox
 from facewire_edge.errors import DataError, ModelError
-from facewire_edge.interpreter import load_model
 from facewire_edge.types import Detection, Image
 from facewire_train.augment import augment_off_face, jitter, photometric
 from facewire_train.config import AugmentConfig
 from facewire_train.datasets import IMAGE_SUFFIXES, Sample, find_format, names_format, read_dataset
 from facewire_train.evaluate import truth5_crop
+from facewire_train.five_points import shipped_detector
 from facewire_train.folders import files_under
 from facewire_train.images import image_bytes, read_image, read_labelled
 from facewire_train.labels import group_by_image
@@ -28,7 +27,6 @@ from numpy.typing import NDArray
 
 log = logging.getLogger(__name__)
 
-SHIPPED_DETECTOR = "models/face_int8.tflite"
 MAX_FACES = 200  # each gives two crops: 300 to 1,000 in all are what published recipes use
 MAX_IMAGES = 200  # of a detector, each given twice
 # Wider than in training: a range that fits the usual crop alone cuts what one that lies far off needs. With the jitter
@@ -122,16 +120,9 @@ def detected_samples(files_: Sequence[Path], detector: FaceDetector) -> tuple[Sa
     return tuple(_detected(file, d) for file in files_ for d in detector(read_image(file)))
 
 
-def shipped_detector() -> FaceDetector:
-    """Open the detector that the device uses by default.
-
-    Raises:
-        ModelError: this installation has none.
-
-    """
-    path = Path(str(files("facewire_edge").joinpath(SHIPPED_DETECTOR)))
+def _device_detector() -> FaceDetector:
     try:
-        return Int8Detector(load_model(path, kind="detector"))
+        return shipped_detector()
     except ModelError as error:
         raise ModelError(f"unlabelled calibration images need the face detector: {error}") from error
 
@@ -155,7 +146,7 @@ def _crops(path: Path, card: ModelCard, rng: np.random.Generator, detector: Face
     if is_labelled(path):
         faces = tuple(s for s in training_samples(path) if can_be_cropped(s, card))
     else:
-        faces = detected_samples(_drawn(image_files(path), MAX_FACES, rng), detector or shipped_detector())
+        faces = detected_samples(_drawn(image_files(path), MAX_FACES, rng), detector or _device_detector())
     if not faces:
         raise DataError(f"no face in {path}; add images of faces like those that the device will see")
     faces = _drawn(faces, MAX_FACES, rng)

@@ -83,7 +83,10 @@ def test_images_without_a_face_are_refused_in_one_line(conversion: Any, loose_im
 def test_unlabelled_images_without_a_detector_are_refused(
     conversion: Any, loose_images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("facewire_convert.calibrate.SHIPPED_DETECTOR", "models/none.tflite")
+    def none() -> None:
+        raise ModelError("no model file models/none.tflite")
+
+    monkeypatch.setattr("facewire_convert.calibrate.shipped_detector", none)
     with pytest.raises(ModelError, match="need the face detector"):
         calibrate(loose_images, conversion.checkpoint.card)
 
