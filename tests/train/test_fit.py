@@ -16,9 +16,11 @@ from facewire_train.datasets import Dataset, read_dataset
 from facewire_train.detector_task import detector_task, group_of
 from facewire_train.fit import Task, base_record, compiled, fingerprint, fit, prefetched, read_record, run_folder
 from facewire_train.fold import folded
+from facewire_train.images import read_image
 from facewire_train.labels import Background
 from facewire_train.landmark_task import draw, landmark_task
 from facewire_train.model import detector_model, landmark_model
+from facewire_train.off_face import OffFace
 from facewire_train.scenes import Scene, compose, load_scenes
 from facewire_train.train_command import initialised, train
 
@@ -322,6 +324,31 @@ def test_detector_trains_and_evaluates(tmp_path: Path, faces: Path, config: Trai
     assert load_checkpoint(tmp_path / "run" / "model.keras").card.detector is not None
     with pytest.raises(UsageError, match="ibug68"):
         load_config(_written(tmp_path / "bad.toml", to_toml(config).replace('"detector"', '"ibug68"')))
+
+
+def test_a_background_is_cut_for_a_landmark_models_presence(
+    faces: Path, config: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Path] = []
+
+    def cut(self: OffFace, path: Path, image: np.ndarray) -> list[np.ndarray]:
+        seen.append(path)
+        return [image]
+
+    monkeypatch.setattr(OffFace, "__call__", cut)
+    data = read_dataset(faces)
+    first, *others = data.samples
+    empty = Background(first.image, "train", "", "a", first.size_px)
+    landmark_task(config, [replace(data, samples=tuple(others), backgrounds=(empty,))])
+    assert seen.count(first.image) == 1
+
+
+def test_a_background_gives_crops_as_other_pictures_do(faces: Path) -> None:
+    images = [s.image for s in read_dataset(faces).samples]
+    cut = [OffFace({}, np.zeros((5, 2), np.float32), 32, seed, None) for seed in range(6)]
+    crops = [off_face(image, read_image(image)) for image in images for off_face in cut]
+    assert 0.3 < np.mean([len(found) for found in crops]) < 0.7  # every second picture gives one
+    assert all(crop.shape == (38, 38, 3) for found in crops for crop in found)
 
 
 def test_a_detector_learns_that_a_background_shows_no_face(tmp_path: Path, faces: Path, config: TrainConfig) -> None:

@@ -23,6 +23,7 @@ from facewire_train.evaluate import evaluate_landmarks, is_measurable, keras_run
 from facewire_train.fit import Task
 from facewire_train.five_points import mean_points5
 from facewire_train.hardness import hardness
+from facewire_train.images import read_labelled
 from facewire_train.labels import group_by_image, is_placed
 from facewire_train.landmark_losses import learned_by, losses_of, outputs_of, weights_of
 from facewire_train.model import landmark_model
@@ -156,6 +157,8 @@ def _faces(config: TrainConfig, datasets: Sequence[Dataset], rows: Rows, plan: C
     refuse_nothing(config, names)
     shares = [config.data.shares.get(name, 1.0) for name in names]
     regions, crops = load_regions(labelled, plan, off_face)
+    for empty in (background for dataset in datasets for background in dataset.empty("train")):
+        crops += off_face(empty.image, read_labelled(empty))
     own = np.stack([r.levelled.to_units(r.points)[: plan.n] for r in regions])
     rare = rarity(own, opening_maps(rows.schemas[0]))
     chances = np.array(shares) * hardness(own - plan.mean[: plan.n]) ** config.data.hard * rare**config.data.expression
