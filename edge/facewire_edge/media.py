@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from pathlib import Path
 from typing import IO, Any
@@ -13,8 +14,12 @@ from facewire_edge.errors import DataError
 from facewire_edge.files import opencv_name
 from facewire_edge.types import Frame, Image
 
+log = logging.getLogger(__name__)
+
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp"})
 DEFAULT_FPS = 25.0  # of a file that does not say, and of paced stills: PAL's, between the two common rates
+DAMAGE = 250  # frames in a row that cannot be decoded, before the rest is given up: a usual group of H.264
+NEARLY = 0.98  # of the frames that a video's header counts: an estimate in some formats
 
 
 class StillError(DataError):
@@ -77,7 +82,7 @@ class VideoFile:
         import cv2
 
         self._path = path
-        self._index = 0
+        self._index = self._damaged = 0
         self._capture = cv2.VideoCapture(opencv_name(path))
         if not self._capture.isOpened():
             self._capture.release()
@@ -86,11 +91,12 @@ class VideoFile:
             )
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps = fps if np.isfinite(fps) and fps > 0 else DEFAULT_FPS
+        self._count = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)  # 0 or less where the file does not say
         self._clock = MediaClock(self.fps)
         self._pace = Pace(realtime)
 
     def read(self) -> Frame | None:
-        """Give the next frame, None at the end.
+        """Give the next frame that can be decoded, None at the end.
 
         Raises:
             DataError: the file opens and holds no frame.
@@ -98,14 +104,30 @@ class VideoFile:
         """
         import cv2
 
-        good, image = self._capture.read()
-        if not good and self._index == 0:
+        image = self._next()
+        if image is None and self._index == 0:
             raise DataError(f"{self._path} holds no frame that OpenCV can read; is the file whole?")
-        if not good:
+        if image is None:
+            self._tell_of_losses()
             return None
         self._index += 1
         media_s = self._clock(self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3)
         return Frame(to_rgb(image), self._index - 1, self._pace(media_s))
+
+    def _next(self) -> Any | None:
+        """Pass over what is damaged: OpenCV says the same of a frame that it cannot decode as of the end."""
+        for lost in range(DAMAGE):
+            good, image = self._capture.read()
+            if good:
+                self._damaged += lost
+                return image
+            if self._index + self._damaged + lost >= self._count:
+                break
+        return None
+
+    def _tell_of_losses(self) -> None:
+        if self._damaged or self._index < NEARLY * self._count:
+            log.warning("%s: %d of %d frames can be read; is the file whole?", self._path, self._index, self._count)
 
     def close(self) -> None:
         """Release the file."""

@@ -196,6 +196,25 @@ def test_file_that_is_no_video_is_a_data_error(tmp_path: Path) -> None:
         open_camera(str(tmp_path / "a.mp4"))
 
 
+def test_video_goes_on_behind_frames_that_cannot_be_decoded(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    data = bytearray(cameras.REPLAY.read_bytes())
+    start = len(data) // 5
+    data[start : start + 20_000] = np.random.default_rng(0).bytes(20_000)
+    damaged = tmp_path / "damaged.mp4"
+    damaged.write_bytes(data)
+
+    frames = read_all(open_camera(str(damaged)))
+
+    assert 100 < len(frames) < 120  # 6 in the middle are lost, not the 90 behind them too
+    assert [frame.index for frame in frames] == list(range(len(frames)))
+    assert f"{len(frames)} of 120 frames can be read" in caplog.text
+
+
+def test_whole_video_ends_without_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    assert len(read_all(open_camera("replay"))) == 120
+    assert not caplog.records
+
+
 def test_video_cut_off_before_its_end_is_a_data_error(tmp_path: Path) -> None:
     path = make_video(tmp_path / "a.mp4")
     path.write_bytes(path.read_bytes()[:200])
