@@ -26,11 +26,12 @@ from facewire_edge.live import Lapse, Link, LiveCamera
 from facewire_edge.message import Origin, encode, encode_event
 from facewire_edge.notify import ServiceManager, service_manager
 from facewire_edge.publish import Sink, Viewer, open_sink
+from facewire_edge.reload import stamp
 from facewire_edge.status import Monitor
 from facewire_edge.stop import stoppable
 from facewire_edge.track import Tracker, TrackSettings
 from facewire_edge.types import Frame, Result
-from facewire_edge.upkeep import Upkeep, open_upkeep
+from facewire_edge.upkeep import Upkeep, model_files, open_upkeep
 
 log = logging.getLogger(__name__)
 
@@ -65,13 +66,16 @@ def run(config: EdgeConfig) -> Stats:
 
     """
     with ExitStack() as stack:
+        loaded = stamp(model_files(config))  # before: what is copied while the camera opens is newer
         tracker, origin = open_tracker(config)
         manager = stack.enter_context(closing(service_manager()))
         camera = stack.enter_context(closing(open_input(config)))
         live = camera.live or config.realtime
         sinks = [stack.enter_context(closing(open_sink(spec, config, live))) for spec in config.sink]
         load = partial(open_tracker, config)
-        upkeep = stack.enter_context(open_upkeep(config, sinks, load, lambda: monitor.repeat())) if live else None
+        upkeep = None
+        if live:
+            upkeep = stack.enter_context(open_upkeep(config, sinks, load, lambda: monitor.repeat(), loaded))
         monitor = open_monitor(config, camera, sinks, origin, manager, upkeep)
         stop = stack.enter_context(stoppable())
         log.info("%s -> %s", hide_password(config.input), ", ".join(str(parse_sink(spec)) for spec in config.sink))
@@ -162,8 +166,11 @@ def open_monitor(
             more = {} if upkeep is None else upkeep.facts()
             _publish(sinks, _event("status", origin, **{**values, **facts, **more}))
 
-    asked = f"{config.device} was asked for, the models run on {origin.device}"
-    return Monitor(publish, manager, "" if origin.device == config.device else asked)
+    def weakness() -> str:
+        device = origin.device if upkeep is None else upkeep.device or origin.device
+        return "" if device == config.device else f"{config.device} was asked for, the models run on {device}"
+
+    return Monitor(publish, manager, weakness)
 
 
 def loop(

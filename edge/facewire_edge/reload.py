@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,9 +25,20 @@ Stamp = tuple[tuple[int, int, int] | None, ...]
 class ModelWatch:
     """Look at the model files in a thread of its own; what cannot be run is refused by name and the old model stays."""
 
-    def __init__(self, paths: Sequence[Path], load: Callable[[], Loaded], poll_s: float = POLL_S) -> None:
+    def __init__(
+        self, paths: Sequence[Path], load: Callable[[], Loaded], poll_s: float = POLL_S, running: Stamp | None = None
+    ) -> None:
+        """Watch from now on.
+
+        Args:
+            paths: of the models.
+            load: loads them.
+            poll_s: from one look to the next.
+            running: the stamp of the files that run, taken before they were loaded; default: that of now.
+
+        """
         self._paths, self._load, self._poll_s = paths, load, poll_s
-        self._running = self._seen = _stamp(paths)
+        self._running = self._seen = stamp(paths) if running is None else running
         self._ready: Loaded | None = None
         self._lock = Lock()
         self._asked, self._wake, self._stop = Event(), Event(), Event()
@@ -60,7 +72,7 @@ class ModelWatch:
                 self._look()
 
     def _look(self) -> None:
-        found = _stamp(self._paths)
+        found = stamp(self._paths)
         settled = found != self._running and found == self._seen and None not in found
         self._seen = found
         if self._asked.is_set() or settled:
@@ -83,8 +95,12 @@ class ModelWatch:
 
 @contextmanager
 def reload_on_hangup(watch: ModelWatch) -> Iterator[None]:
-    """Let SIGHUP load the models again; only the main thread can be told of signals."""
-    if current_thread() is not main_thread():
+    """Let SIGHUP load the models again, but where it says that the terminal is gone: there it ends the command.
+
+    Only the main thread can be told of signals.
+    """
+    ended_by_terminal = has_terminal() and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN  # as `nohup` sets it
+    if current_thread() is not main_thread() or ended_by_terminal:
         yield
         return
     before = signal.signal(signal.SIGHUP, lambda *_: watch.ask())
@@ -94,7 +110,16 @@ def reload_on_hangup(watch: ModelWatch) -> Iterator[None]:
         signal.signal(signal.SIGHUP, before)
 
 
-def _stamp(paths: Sequence[Path]) -> Stamp:
+def has_terminal() -> bool:
+    """Say whether a terminal can send signals to this process: not to a service."""
+    try:
+        os.close(os.open(os.ctermid(), os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
+
+
+def stamp(paths: Sequence[Path]) -> Stamp:
     """Give what changes when a file is written or replaced; None for one that is not there."""
     return tuple(_stamp_of(path) for path in paths)
 

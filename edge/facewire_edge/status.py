@@ -20,13 +20,18 @@ BAD = ("no-camera", "degraded")
 class Monitor:
     """Log, publish and notify each state once, repeat it now and then, and feed the watchdog while the loop turns."""
 
-    def __init__(self, publish: Callable[[dict[str, Any]], None], manager: ServiceManager, weakness: str = "") -> None:
+    def __init__(
+        self,
+        publish: Callable[[dict[str, Any]], None],
+        manager: ServiceManager,
+        weakness: Callable[[], str] = lambda: "",
+    ) -> None:
         """Say nothing yet.
 
         Args:
             publish: takes the values of a ``status`` message.
             manager: is told when the loop is ready, how it is, and that it turns.
-            weakness: why the loop is degraded although its camera is well; empty where nothing is amiss.
+            weakness: gives why the loop is degraded although its camera is well; empty where nothing is amiss.
 
         """
         self._publish, self._manager, self._weakness = publish, manager, weakness
@@ -35,8 +40,8 @@ class Monitor:
 
     def turn(self, link: Link) -> None:
         """Take the camera's state in; call it at each turn of the loop."""
-        if self._weakness and link.state == "running":
-            link = replace(link, state="degraded", reason=self._weakness)
+        if link.state == "running" and (weakness := self._weakness()):
+            link = replace(link, state="degraded", reason=weakness)
         if not link.hung:
             self._manager.alive()
         if (link.state, link.reconnects) != (self._last.state, self._last.reconnects):

@@ -11,7 +11,7 @@ from typing import Any
 from facewire_edge.config import EdgeConfig
 from facewire_edge.message import Origin
 from facewire_edge.publish import Sink, dropped
-from facewire_edge.reload import Loaded, ModelWatch, reload_on_hangup
+from facewire_edge.reload import Loaded, ModelWatch, Stamp, reload_on_hangup
 from facewire_edge.throttle import BoardWatch
 from facewire_edge.track import Tracker
 
@@ -33,23 +33,28 @@ class Upkeep:
         """
         self._board, self._models, self._sinks, self._tell = board, models, sinks, tell
         self._slowdown = 1
-        self._model: str | None = None
+        self._replaced: Origin | None = None
 
     def __call__(self, tracker: Tracker, origin: Origin) -> Origin:
         """Do what is due; give the origin of the messages from now on."""
         tracker.slowdown = self._board.slowdown
         if (loaded := self._models.take()) is not None:
             origin = _replace(tracker, origin, loaded)
-            self._model = origin.model
+            self._replaced = origin
         if loaded is not None or tracker.slowdown != self._slowdown:
             self._slowdown = tracker.slowdown
             self._tell()
         return origin
 
+    @property
+    def device(self) -> str | None:
+        """Give what the models that were taken run on, None while those of the start run."""
+        return None if self._replaced is None else self._replaced.device
+
     def facts(self) -> dict[str, Any]:
         """Give what a ``status`` message says of board, sinks and a model that was replaced."""
-        model = {} if self._model is None else {"model": self._model}
-        return {"board": self._board.values(), "sink_drops": dropped(self._sinks), **model}
+        new = {} if self._replaced is None else {"model": self._replaced.model, "device": self._replaced.device}
+        return {"board": self._board.values(), "sink_drops": dropped(self._sinks), **new}
 
 
 def _replace(tracker: Tracker, before: Origin, loaded: Loaded) -> Origin:
@@ -59,11 +64,20 @@ def _replace(tracker: Tracker, before: Origin, loaded: Loaded) -> Origin:
     return origin
 
 
+def model_files(config: EdgeConfig) -> list[Path]:
+    """Give the files that are watched."""
+    return [Path(config.detector), Path(config.model)]
+
+
 @contextmanager
 def open_upkeep(
-    config: EdgeConfig, sinks: Sequence[Sink], load: Callable[[], Loaded], tell: Callable[[], None]
+    config: EdgeConfig,
+    sinks: Sequence[Sink],
+    load: Callable[[], Loaded],
+    tell: Callable[[], None],
+    running: Stamp | None = None,
 ) -> Iterator[Upkeep]:
-    """Watch the board and the model files for as long as the block lasts."""
-    paths = [Path(config.detector), Path(config.model)]
-    with closing(BoardWatch()) as board, closing(ModelWatch(paths, load)) as models, reload_on_hangup(models):
+    """Watch the board and the model files for as long as the block lasts; see :class:`ModelWatch`."""
+    watch = ModelWatch(model_files(config), load, running=running)
+    with closing(watch) as models, closing(BoardWatch()) as board, reload_on_hangup(models):
         yield Upkeep(board, models, sinks, tell)

@@ -1,12 +1,17 @@
 """Models that change under a running loop."""
 
+import fcntl
 import importlib.util
 import os
 import shutil
 import signal
+import subprocess
+import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from facewire_edge import reload
 from facewire_edge.config import EdgeConfig
 from facewire_edge.errors import ModelError
 from facewire_edge.message import Origin
@@ -152,11 +158,51 @@ def test_runtime_that_fails_on_a_model_does_not_end_the_watch(tmp_path: Path, ca
         assert wait_until(watch.take)[1].model == "new"
 
 
-def test_hangup_loads_again_without_a_change(tmp_path: Path) -> None:
+def test_hangup_loads_again_without_a_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reload, "has_terminal", lambda: False)
     path = tmp_path / "model"
     path.write_bytes(b"old")
     with watching(path, lambda: (tracker(), origin("new"))) as watch, reload_on_hangup(watch):
         os.kill(os.getpid(), signal.SIGHUP)
+        assert wait_until(watch.take)
+
+
+def take_terminal() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def take_terminal_as_nohup() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    take_terminal()
+
+
+@pytest.mark.parametrize(("prepare", "ends"), [(take_terminal, True), (take_terminal_as_nohup, False)])
+def test_run_ends_with_its_terminal_but_under_nohup(prepare: Callable[[], None], ends: bool, tmp_path: Path) -> None:
+    ours, terminal = os.openpty()
+    command = [sys.executable, "-m", "facewire_edge", "run", "--input", "usb:250", "--wait-camera"]
+    with (tmp_path / "log").open("wb") as log, subprocess.Popen(
+        [*command, "--sink", f"jsonl:{tmp_path / 'out.jsonl'}"],
+        stdin=terminal, stdout=log, stderr=log, start_new_session=True, preexec_fn=prepare,
+    ) as process:  # fmt: skip
+        os.close(terminal)
+        try:
+            wait_until(lambda: b"no-camera" in (tmp_path / "log").read_bytes())
+            os.close(ours)  # the terminal's window is closed
+            if ends:
+                assert process.wait(PATIENCE_S) == 0
+            else:
+                with pytest.raises(subprocess.TimeoutExpired):
+                    process.wait(1.0)
+        finally:
+            process.kill()
+
+
+def test_model_that_came_while_the_camera_opened_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "model"
+    path.write_bytes(b"old")
+    loaded = reload.stamp([path])
+    path.write_bytes(b"newer")
+    with closing(ModelWatch([path], lambda: (tracker(), origin("new")), POLL_S, loaded)) as watch:
         assert wait_until(watch.take)
 
 
@@ -219,7 +265,8 @@ def test_upkeep_swaps_the_model_and_tells_of_board_and_sinks(tmp_path: Path) -> 
     path = tmp_path / "model"
     path.write_bytes(b"old")
     told: list[dict[str, Any]] = []
-    with closing(BoardWatch(tmp_path)) as board, watching(path, lambda: (tracker(), origin("new"))) as models:
+    new = replace(origin("new"), device="usb")
+    with closing(BoardWatch(tmp_path)) as board, watching(path, lambda: (tracker(), new)) as models:
         upkeep = Upkeep(board, models, [Losing()], lambda: told.append(upkeep.facts()))
         running, now = tracker(), origin("old")
         assert upkeep(running, now).model == "old"
@@ -231,4 +278,5 @@ def test_upkeep_swaps_the_model_and_tells_of_board_and_sinks(tmp_path: Path) -> 
         upkeep(running, now)
     assert running.slowdown == 8
     assert [(t["sink_drops"], t["board"]["slowdown"]) for t in told] == [({"udp://a:1": 7}, n) for n in (1, 8)]
-    assert [t["model"] for t in told] == ["new", "new"]
+    assert [(t["model"], t["device"]) for t in told] == [("new", "usb")] * 2
+    assert upkeep.device == "usb"

@@ -93,7 +93,7 @@ def test_manager_learns_each_state_in_words(monitor: Monitor, manager: Manager) 
 
 
 def test_weakness_of_the_machine_degrades_a_camera_that_runs(published: list[dict[str, Any]], manager: Manager) -> None:
-    monitor = Monitor(published.append, manager, weakness="no Edge TPU: the models run on the CPU")
+    monitor = Monitor(published.append, manager, lambda: "no Edge TPU: the models run on the CPU")
     monitor.turn(Link("running"))
     monitor.turn(AWAY)
     assert [(m["state"], m["reason"][:11]) for m in published] == [
