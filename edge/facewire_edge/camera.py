@@ -10,6 +10,7 @@ from typing import Protocol
 from facewire_edge.addresses import hide_password
 from facewire_edge.errors import DataError, HardwareError, UsageError
 from facewire_edge.media import IMAGE_SUFFIXES, ImageFolder, RawStream, StillError, VideoFile
+from facewire_edge.opencv import require_opencv
 from facewire_edge.replay import ReplayCamera
 from facewire_edge.types import Frame
 from facewire_edge.webcam import open_rtsp, open_usb
@@ -61,8 +62,10 @@ def open_camera(
         UsageError: the name cannot be meant.
         HardwareError: there is no such camera, or it does not answer.
         DataError: a file or folder is missing, empty or no video.
+        RuntimeMissingError: there is no OpenCV.
 
     """
+    require_opencv()
     check_input(spec, raw)
     if spec == "rpi":
         from facewire_edge.picamera import PiCamera

@@ -7,6 +7,7 @@ from pathlib import Path
 from facewire_edge.delegate import CPU
 from facewire_edge.detect import FaceDetector, Int8Detector
 from facewire_edge.interpreter import load_model
+from facewire_edge.opencv import require_opencv
 
 SSD_MARK = "_postprocess"  # Coral's name for models whose last operation decodes and suppresses
 
@@ -29,10 +30,11 @@ def open_detector(
         faint: let ours also give what is below its threshold; see :class:`facewire_edge.detect.Int8Detector`.
 
     Raises:
-        ModelError: the file is missing, foreign or cannot be run.
+        ModelError: the file is missing, foreign or cannot be run, or there is no runtime or no OpenCV.
         HardwareError: the Edge TPU is not there.
 
     """
+    require_opencv()
     if has_card(path):
         return Int8Detector(load_model(path, "detector", threads, device), min_score, faint=faint)
     if path.suffix == ".onnx":

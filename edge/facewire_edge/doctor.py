@@ -22,9 +22,10 @@ from facewire_edge.camera import is_live, list_cameras, open_camera
 from facewire_edge.config import EdgeConfig, model_path
 from facewire_edge.detect import Int8Detector
 from facewire_edge.detectors import open_detector
-from facewire_edge.errors import FacewireError, HardwareError, ModelError
+from facewire_edge.errors import FacewireError, HardwareError, ModelError, RuntimeMissingError
 from facewire_edge.interpreter import find_runtime, load_model
 from facewire_edge.machine import device_name
+from facewire_edge.opencv import INSTALL_OPENCV, require_opencv
 from facewire_edge.throttle import read_board
 from facewire_edge.types import Image
 from facewire_edge.webcam import DEFAULT_SIZE
@@ -32,7 +33,6 @@ from facewire_edge.webcam import DEFAULT_SIZE
 PYTHON_AT_LEAST = (3, 11)  # of Pi OS Bookworm, the oldest that is supported
 BOOKWORM_PYTHON = (3, 11)
 OPENCV_AT_LEAST = (4, 8)  # YuNet's format and the cleaned-up video back ends
-INSTALL = "pip install 'facewire[edge]'"
 STREAM_LIBRARIES = ("aiohttp", "paho.mqtt", "prometheus_client", "pythonosc")
 SEE_CAMERAS = "facewire-edge cameras"
 ANOTHER_MODEL = "copy the file again, or name another with --model and --detector"
@@ -121,12 +121,12 @@ def _bits() -> Check:
 
 def _opencv() -> Check:
     try:
-        found = str(import_module("cv2").__version__)
-    except (ImportError, AttributeError) as error:  # AttributeError: a broken install leaves an empty package
-        return Check("OpenCV", "none", False, f"cannot be imported: {error}", INSTALL)
+        found = require_opencv()
+    except RuntimeMissingError as error:
+        return Check("OpenCV", "none", False, str(error), INSTALL_OPENCV)
     if tuple(int(part) for part in found.split(".")[:2]) >= OPENCV_AT_LEAST:
         return Check("OpenCV", found)
-    return Check("OpenCV", found, False, "expected 4.8 or newer", INSTALL)
+    return Check("OpenCV", found, False, "expected 4.8 or newer", INSTALL_OPENCV)
 
 
 def _runtime() -> Check:

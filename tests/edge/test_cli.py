@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -55,6 +56,21 @@ def test_shipped_models_run_from_the_copied_folder_and_print_whole_messages() ->
     assert len(lines) == 3
     assert all(line.startswith('{"v":1,"type":"faces"') for line in lines)
     assert '"faces":[{"id":0' in lines[-1]
+
+
+@pytest.mark.parametrize("broken", ["raise ImportError('libGL.so.1: cannot open shared object file')", ""])
+@pytest.mark.parametrize(
+    "words", [["run", "--input", "replay"], ["bench"], ["doctor", "--input", "replay"], ["doctor", "--json"]]
+)
+def test_opencv_that_cannot_be_imported_is_told_with_its_remedy(words: list[str], broken: str, tmp_path: Path) -> None:
+    (tmp_path / "cv2").mkdir()
+    (tmp_path / "cv2" / "__init__.py").write_text(broken)
+    command = [sys.executable, "-m", "facewire_edge", *words]
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, cwd=EDGE, capture_output=True, text=True, timeout=60, env=environment)
+    assert done.returncode == 4
+    assert "Traceback" not in done.stderr
+    assert "pip install opencv-python-headless" in done.stdout + done.stderr
 
 
 def test_closed_pipe_is_an_end_and_not_an_error() -> None:
