@@ -9,7 +9,7 @@ from typing import Protocol
 
 from facewire_edge.addresses import hide_password
 from facewire_edge.errors import DataError, HardwareError, UsageError
-from facewire_edge.media import IMAGE_SUFFIXES, ImageFolder, RawStream, StillError, VideoFile
+from facewire_edge.media import IMAGE_SUFFIXES, ImageFolder, RawStream, StillError, VideoFile, stills_in
 from facewire_edge.opencv import require_opencv
 from facewire_edge.replay import ReplayCamera
 from facewire_edge.types import Frame
@@ -85,7 +85,7 @@ def check_input(spec: str, raw: str | None = None) -> None:
 
     Raises:
         UsageError: the name cannot be meant.
-        DataError: there is no such file or folder.
+        DataError: there is no such file or folder, or the folder holds no image.
 
     """
     if re.match(USB, spec):
@@ -100,7 +100,9 @@ def check_input(spec: str, raw: str | None = None) -> None:
 def _check_path(spec: str) -> None:
     if not spec or re.match("[^/]*://", spec):
         raise UsageError(f"unknown input {hide_password(spec)!r}; expected {KNOWN}")
-    if not Path(spec).is_dir() and not Path(spec).is_file():
+    if Path(spec).is_dir():
+        stills_in(Path(spec))
+    elif not Path(spec).is_file():
         raise DataError(f"no file, folder or camera {hide_password(spec)!r}; expected {KNOWN}")
 
 

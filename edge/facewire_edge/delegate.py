@@ -7,7 +7,7 @@ import re
 from importlib import import_module
 from typing import Any
 
-from facewire_edge.errors import HardwareError, UsageError
+from facewire_edge.errors import HardwareError, ModelError, UsageError
 
 LIBRARY = "libedgetpu.so.1"
 LOADERS = {  # runtime -> module, attribute
@@ -33,6 +33,18 @@ def check_device(device: str) -> None:
 def is_compiled(flatbuffer: bytes) -> bool:
     """Say whether a model was compiled for the Edge TPU."""
     return COMPILED in flatbuffer
+
+
+def require_compiled(path: str, compiled: bool) -> None:
+    """Refuse a model that would run on the CPU although the device is required.
+
+    Raises:
+        ModelError: it is not compiled for the Edge TPU.
+
+    """
+    if not compiled:
+        what = f"{path} is not compiled for the Edge TPU, which is required"
+        raise ModelError(f"{what}; run: facewire-convert compile")
 
 
 def load_edgetpu(device: str, runtime: str) -> Any:

@@ -143,7 +143,7 @@ class ImageFolder:
     live, still = False, True
 
     def __init__(self, path: Path, fps: float | None = None, realtime: bool = False) -> None:
-        self._files = [path] if path.is_file() else _images(path)
+        self._files = [path] if path.is_file() else stills_in(path)
         self._fps = fps or DEFAULT_FPS
         self._pace = Pace(realtime) if realtime else None
         self._index = 0
@@ -211,8 +211,13 @@ def to_rgb(image: NDArray[Any]) -> Image:
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
-def _images(folder: Path) -> list[Path]:
-    """List the stills of a folder; a broken link stays in, so that it is reported."""
+def stills_in(folder: Path) -> list[Path]:
+    """List the stills of a folder; a broken link stays in, so that it is reported.
+
+    Raises:
+        DataError: there is none, or the folder cannot be listed.
+
+    """
     try:
         files = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and not p.is_dir())
     except OSError as error:

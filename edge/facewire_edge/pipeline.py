@@ -16,10 +16,10 @@ from facewire_edge.addresses import hide_password, parse_sink
 from facewire_edge.camera import Camera, StillError, is_live, open_camera
 from facewire_edge.card import require_uncertainty
 from facewire_edge.config import EdgeConfig
-from facewire_edge.delegate import CPU
+from facewire_edge.delegate import CPU, require_compiled
 from facewire_edge.detect import FaceDetector
 from facewire_edge.detectors import open_detector
-from facewire_edge.errors import HardwareError, ModelError
+from facewire_edge.errors import HardwareError
 from facewire_edge.interpreter import load_model
 from facewire_edge.landmarks import LandmarkModel
 from facewire_edge.live import Lapse, Link, LiveCamera
@@ -119,10 +119,8 @@ def load_models(config: EdgeConfig, *, faint: bool = False) -> tuple[FaceDetecto
         log.warning("%s; the models run on the CPU", error)
         return _load_models(config, CPU, faint)
     devices = {config.detector: models[0].device, config.model: models[1].device}
-    on_cpu = [path for path, device in devices.items() if device != config.device]
-    if config.device_required and on_cpu:
-        what = f"{on_cpu[0]} is not compiled for the Edge TPU, which is required"
-        raise ModelError(f"{what}; run: facewire-convert compile")
+    for path, device in devices.items():
+        require_compiled(path, device == config.device or not config.device_required)
     return models
 
 

@@ -84,11 +84,20 @@ def dropped(sinks: Sequence[Sink]) -> dict[str, int]:
 def _open_file(address: Address, config: EdgeConfig) -> JsonlSink:
     megabytes = config.stream.max_file_mb
     max_bytes = None if megabytes is None else round(megabytes * MEGABYTE)
+    return JsonlSink(file_of(address), max_bytes, config.stream.keep_files)
+
+
+def file_of(address: Address) -> Path:
+    """Give the file of a ``jsonl`` sink.
+
+    Raises:
+        UsageError: its folder is that of a user who is not known here.
+
+    """
     try:
-        path = Path(address.path).expanduser()
-    except RuntimeError as error:  # ~somebody who is not known here
+        return Path(address.path).expanduser()
+    except RuntimeError as error:
         raise UsageError(f"{address}: {error}; name the whole path") from error
-    return JsonlSink(path, max_bytes, config.stream.keep_files)
 
 
 def import_stream(address: Address) -> Callable[[Address, EdgeConfig], Sink]:

@@ -1,6 +1,7 @@
 """Whether a configuration would run, said in one line."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,9 @@ def test_example_configuration_is_good(capsys: pytest.CaptureFixture[str]) -> No
         ("input = 'usb:x'", 2, "malformed input"),
         ("input = 'usb0'\nwait_camera = true", 6, "no file, folder or camera 'usb0'"),
         ("input = '-'", 2, "needs --raw"),
+        ("input = 'EMPTY'", 6, "holds no image"),
+        ("sink = ['jsonl:~nobody-of-this-name/x']", 2, "name the whole path"),
+        ("device = 'usb'\ndevice_required = true", 4, "is not compiled for the Edge TPU, which is required"),
         ("= 3", 2, "is no TOML"),
         ("a = " + "[" * 3000, 2, "is no TOML"),
     ],
@@ -46,14 +50,15 @@ def test_example_configuration_is_good(capsys: pytest.CaptureFixture[str]) -> No
 def test_what_is_wrong_is_said_in_one_line(
     text: str, code: int, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert checked(tmp_path, text) == code
+    (tmp_path / "empty").mkdir()
+    assert checked(tmp_path, text.replace("EMPTY", str(tmp_path / "empty"))) == code
     captured = capsys.readouterr()
     assert words in captured.err
     assert captured.err.count("\n") == 1
     assert captured.out == ""
 
 
-@pytest.mark.parametrize("spec", ["rpi", "usb:250", "/dev/v4l/by-id/absent", "rtsp://camera/live", "replay", "."])
+@pytest.mark.parametrize("spec", ["rpi", "usb:250", "/dev/v4l/by-id/absent", "rtsp://camera/live", "replay"])
 def test_camera_that_is_away_is_no_fault_of_the_configuration(spec: str, tmp_path: Path) -> None:
     assert checked(tmp_path, f"input = '{spec}'") == 0
 
@@ -81,6 +86,19 @@ def test_model_that_cannot_run_is_refused_before_a_service_is_stopped_for_it(
     if damage == "compiled":
         shutil.copy(EdgeConfig().model, tmp_path / "m.tflite")
         assert checked(tmp_path, f"model = '{tmp_path}/m_edgetpu.tflite'") == 0
+
+
+@pytest.mark.parametrize("key", ["pose", "blink"])
+def test_what_landmarks_of_ones_own_cannot_give_is_refused(
+    key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    card, flatbuffer = read_card(Path(EdgeConfig().model))
+    assert card.schema is not None
+    own = replace(card.schema, name="own", names=tuple(f"p{n}" for n in range(card.schema.n)))
+    attach_card(flatbuffer, replace(card, schema=own), tmp_path / "own.tflite")
+    assert checked(tmp_path, f"model = '{tmp_path}/own.tflite'") == 0
+    assert checked(tmp_path, f"model = '{tmp_path}/own.tflite'\n{key} = true") == 2
+    assert key in capsys.readouterr().err
 
 
 KEYS = st.sampled_from([*EdgeConfig.__dataclass_fields__, "stream.max_clients", "stream.token_file", "colour"])
