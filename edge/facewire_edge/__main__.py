@@ -109,7 +109,7 @@ def resolve(arguments: argparse.Namespace) -> EdgeConfig:
     """
     flags = {f.name: getattr(arguments, f.name, None) for f in fields(EdgeConfig)}
     given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in flags.items() if v is not None}
-    return check(replace(load_config(arguments.config), **given))
+    return check(replace(load_config(arguments.config), **given), arguments.config)
 
 
 def _list_cameras(arguments: argparse.Namespace) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from facewire_edge.errors import UsageError
@@ -97,3 +98,16 @@ def _parse_url(spec: str) -> Address:
     user = None if url.username is None else unquote(url.username)
     password = None if url.password is None else unquote(url.password)
     return Address(kind, host, port, path, user, password)
+
+
+def file_of(address: Address) -> Path:
+    """Give the file of a ``jsonl`` sink.
+
+    Raises:
+        UsageError: its folder is that of a user who is not known here.
+
+    """
+    try:
+        return Path(address.path).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{address}: {error}; name the whole path") from error

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
+from itertools import combinations
 from math import inf
 from pathlib import Path
 
 from facewire_edge.access import check_access
-from facewire_edge.addresses import KNOWN, Address, parse_sink
+from facewire_edge.addresses import KNOWN, Address, file_of, parse_sink
 from facewire_edge.delegate import check_device
 from facewire_edge.errors import UsageError
 from facewire_edge.settings import load_settings
@@ -92,8 +94,12 @@ def model_path(text: str) -> str:
     return str(path)
 
 
-def check(config: EdgeConfig) -> EdgeConfig:
+def check(config: EdgeConfig, file: Path | None = None) -> EdgeConfig:
     """Refuse values that cannot be meant; give the configuration with its models' files.
+
+    Args:
+        config: to check.
+        file: from which it was read, if it was.
 
     Raises:
         UsageError: with one line that names the setting.
@@ -119,6 +125,7 @@ def check(config: EdgeConfig) -> EdgeConfig:
     _check_text(config)
     _check_text(config.stream)
     _check_stream(config)
+    _check_files(config, [parse_sink(spec) for spec in config.sink], file)
     return replace(config, model=model_path(config.model), detector=model_path(config.detector))
 
 
@@ -143,14 +150,25 @@ def _check_stream(config: EdgeConfig) -> None:
         raise UsageError("preview needs a server to show it; add --sink ws://127.0.0.1:8080")
     for address in addresses:
         check_access(address, stream.token_file)
-    _check_files(config, addresses)
 
 
-def _check_files(config: EdgeConfig, addresses: Sequence[Address]) -> None:
+def _check_files(config: EdgeConfig, addresses: Sequence[Address], file: Path | None) -> None:
     """Refuse a sink that would write into what is read, or two that write into one file."""
-    read = [Path(config.input), Path(config.model), Path(config.detector)]
-    written = [Path(address.path) for address in addresses if address.kind == "jsonl"]
-    for number, path in enumerate(written):
-        for other in (*read, *written[:number]):
-            if os.path.realpath(path) == os.path.realpath(other):
-                raise UsageError(f"{path} is named twice, as a sink and as {other}; choose another file for the sink")
+    stream = config.stream
+    secrets = (stream.token_file, stream.tls_certificate, stream.tls_key)
+    read = [Path(name) for name in (config.input, config.model, config.detector, *secrets, file) if name]
+    written = [file_of(address) for address in addresses if address.kind == "jsonl"]
+    pairs = [(sink, other) for sink in written for other in read]
+    for first, second in combinations(written, 2):
+        pairs += [(first, second), (second, first)]
+    for sink, other in pairs:
+        if _would_write(sink, other, rotates=stream.max_file_mb is not None):
+            raise UsageError(f"{sink} is named twice, as a sink and as {other}; choose another file for the sink")
+
+
+def _would_write(sink: Path, other: Path, *, rotates: bool) -> bool:
+    """Say whether a ``jsonl`` sink writes into a file, under its own name or under one that finished files get."""
+    name, written = os.path.realpath(other), os.path.realpath(sink)
+    return name == written or (
+        rotates and name.startswith(written) and re.fullmatch(r"\.(new|\d+)", name[len(written) :]) is not None
+    )

@@ -15,7 +15,7 @@ from facewire_edge.detectors import has_card, open_detector
 from facewire_edge.interpreter import open_model, read_card_of
 from facewire_edge.openness import FaceOpenness
 from facewire_edge.pose import HeadPose
-from facewire_edge.publish import STREAMS, file_of, import_stream
+from facewire_edge.publish import STREAMS, import_stream
 from facewire_edge.tls import load_tls
 
 
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> None:
         DataError: the input is a file or a folder that is not there or is empty.
 
     """
-    config = check(load_config(arguments.file))
+    config = check(load_config(arguments.file), arguments.file)
     check_input(config.input, config.raw)
     addresses = [parse_sink(spec) for spec in config.sink]
     for address in addresses:
@@ -49,8 +49,6 @@ def _check_sink(address: Address, config: EdgeConfig) -> None:
     """Look at what opening the sink needs, without touching a socket or a file that is written to."""
     if address.kind in STREAMS:
         import_stream(address)
-    if address.kind == "jsonl":
-        file_of(address)
     if address.kind == "ws":
         load_access(address, config.stream.token_file)
         load_tls(config.stream.tls_certificate, config.stream.tls_key)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from facewire_edge.addresses import Address, parse_sink
+from facewire_edge.addresses import Address, file_of, parse_sink
 from facewire_edge.config import EdgeConfig
 from facewire_edge.datagrams import Datagrams
 from facewire_edge.errors import OutputError, UsageError
@@ -87,19 +87,6 @@ def _open_file(address: Address, config: EdgeConfig) -> JsonlSink:
     return JsonlSink(file_of(address), max_bytes, config.stream.keep_files)
 
 
-def file_of(address: Address) -> Path:
-    """Give the file of a ``jsonl`` sink.
-
-    Raises:
-        UsageError: its folder is that of a user who is not known here.
-
-    """
-    try:
-        return Path(address.path).expanduser()
-    except RuntimeError as error:
-        raise UsageError(f"{address}: {error}; name the whole path") from error
-
-
 def import_stream(address: Address) -> Callable[[Address, EdgeConfig], Sink]:
     """Give what opens a sink that needs a library of the extra ``stream``.
 
@@ -132,7 +119,7 @@ class StdoutSink:
         data, target, done = self._lead + (to_line(message) + "\n").encode(), sys.stdout.fileno(), 0
         try:
             while done < len(data):
-                done += os.write(target, data[done:])
+                done += _write(target, data[done:])
         except BrokenPipeError:
             raise
         except OSError as error:
@@ -144,6 +131,15 @@ class StdoutSink:
 
     def close(self) -> None:
         """Leave standard output to the process."""
+
+
+def _write(target: int, data: bytes) -> int:
+    """Write what is taken; wait where the other end of a pipe or terminal has set it not to."""
+    try:
+        return os.write(target, data)
+    except BlockingIOError:
+        select.select([], [target], [])
+        return 0
 
 
 def _take_back(target: int, count: int) -> bool:

@@ -18,6 +18,32 @@ def test_sink_does_not_write_into_what_is_read_or_written(flags: list[str]) -> N
         resolved("--sink", "jsonl:a.mp4", *flags)
 
 
+@pytest.mark.parametrize(
+    ("text", "fine"),
+    [
+        ("sink = ['jsonl:c.toml']", False),
+        ("sink = ['jsonl:a']\n[stream]\ntoken_file = './a'", False),
+        ("sink = ['jsonl:a']\n[stream]\ntls_certificate = 'b'\ntls_key = 'a'", False),
+        ("sink = ['jsonl:a.2', 'jsonl:a']\n[stream]\nmax_file_mb = 1.0", False),
+        ("sink = ['jsonl:c']\nmodel = 'c.1'\n[stream]\nmax_file_mb = 1.0", False),
+        ("sink = ['jsonl:c.1']\nmodel = 'c'\n[stream]\nmax_file_mb = 1.0", True),
+        ("sink = ['jsonl:a.2', 'jsonl:a']", True),
+        ("sink = ['jsonl:a.b', 'jsonl:a']\n[stream]\nmax_file_mb = 1.0", True),
+    ],
+)
+def test_sink_spares_configuration_secrets_and_what_another_has_finished(
+    text: str, fine: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("c.toml").write_text(text)
+    Path("c").touch()
+    if fine:
+        resolved("--config", "c.toml")
+        return
+    with pytest.raises(UsageError, match="is named twice"):
+        resolved("--config", "c.toml")
+
+
 def test_example_file_holds_the_defaults() -> None:
     assert load_config(EXAMPLE) == EdgeConfig()
 

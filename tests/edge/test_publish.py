@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -44,6 +45,7 @@ sink.close()
 """
 STDOUT = """
 import sys
+import threading
 from contextlib import closing
 from facewire_edge.errors import run_command
 from facewire_edge.publish import open_sink
@@ -137,18 +139,29 @@ def test_full_disk_behind_stdout_costs_a_live_camera_messages_and_breaks_no_line
     assert [json.loads(line)["number"] for line in path.read_text().splitlines()] == [0, 5]
 
 
-def test_line_that_a_pipe_took_half_is_not_continued(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_line_of_which_a_half_cannot_be_taken_back_is_not_continued(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(b" " * 999 + b"\n")  # longer than the disk allows: as if another process wrote to it too
+    with path.open("r+b") as out:
+        command = [sys.executable, "-c", FULL_FOR_A_WHILE, "stdout"]
+        ended = subprocess.run(command, stdout=out, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert (ended.returncode, ended.stderr.count("cannot write")) == (0, 1)
+    first, half, last, _ = path.read_text().splitlines()
+    assert (json.loads(first)["number"], json.loads(last)["number"]) == (0, 5)
+    assert half.startswith('{"number":1')
+
+
+def test_stdout_that_is_set_not_to_wait_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     readable, writable = os.pipe()
     os.set_blocking(writable, False)
     with os.fdopen(readable, "rb") as reader, os.fdopen(writable, "wb") as full, monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", full)
-        sink = open_sink("stdout")
-        with pytest.raises(OutputError, match="cannot write standard output"):
-            sink.publish({"padding": "x" * 1_000_000})
-        half = len(reader.read1(1_000_000))
-        sink.publish(MESSAGE)
-        assert half > 0
-        assert reader.read1(1_000_000) == b"\n" + json.dumps(MESSAGE, separators=(",", ":")).encode() + b"\n"
+        got: list[bytes] = []
+        thread = threading.Thread(target=lambda: got.append(reader.readline()))
+        thread.start()
+        open_sink("stdout").publish({"padding": "x" * 1_000_000})
+        thread.join(10)
+    assert json.loads(got[0]) == {"padding": "x" * 1_000_000}
 
 
 @pytest.mark.parametrize("target", ["/dev/full", "/proc/no/log.jsonl", "/"])
@@ -172,6 +185,40 @@ def test_jsonl_keeps_the_last_files_and_breaks_no_line(tmp_path: Path) -> None:
         [9],
     ]
     assert not (tmp_path / "log.jsonl.3").exists()
+
+
+def test_rotation_that_fails_takes_no_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    with closing(JsonlSink(path, max_bytes=20, keep=2)) as sink:
+        for n in range(5):
+            sink.publish({"n": n})  # 8 bytes a line: two in a file
+        (tmp_path / "log.jsonl.new").mkdir()  # in the way of the next file
+        sink.publish({"n": 5})
+        for n in range(6, 12):
+            with pytest.raises(OutputError, match="cannot write"):
+                sink.publish({"n": n})
+        (tmp_path / "log.jsonl.new").rmdir()
+        sink.publish({"n": 12})
+    found = [lines(tmp_path / name) for name in ("log.jsonl.2", "log.jsonl.1", "log.jsonl")]
+    assert found == [[2, 3], [4, 5], [12]]
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_jsonl_begins_anew_where_its_file_was_moved_or_removed(moved: bool, tmp_path: Path) -> None:
+    path = tmp_path / "log.jsonl"
+    with closing(JsonlSink(path)) as sink:
+        sink.publish({"n": 0})
+        path.rename(tmp_path / "old") if moved else path.unlink()
+        sink.publish({"n": 1})
+    assert lines(path) == [1]
+    assert not moved or lines(tmp_path / "old") == [0]
+
+
+def test_jsonl_to_a_pipe_without_a_reader_is_an_output_error(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OutputError, match="nobody reads this pipe"):
+        open_sink(f"jsonl:{tmp_path / 'pipe'}")
 
 
 def test_jsonl_writes_a_message_that_is_larger_than_a_file_may_be(tmp_path: Path) -> None:
