@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import socket
-from typing import Any
 
 from facewire_edge.addresses import Address
 from facewire_edge.errors import OutputError
+from facewire_edge.resolve import resolve
 
 log = logging.getLogger(__name__)
 
@@ -19,12 +19,13 @@ class Datagrams:
         self.lost = 0
         self._name = str(address)
         try:
-            found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_DGRAM)[0]
+            family, protocol, self._place = resolve(address.host, address.port, socket.SOCK_DGRAM)
         except (OSError, UnicodeError) as error:
             raise OutputError(f"{address}: unknown address ({error}); check the name") from error
-        family, kind, protocol, _, place = found
-        self._place: tuple[Any, ...] = place
-        self._socket = socket.socket(family, kind, protocol)
+        try:
+            self._socket = socket.socket(family, socket.SOCK_DGRAM, protocol)
+        except OSError as error:
+            raise OutputError(f"{address}: this system has no such network ({error}); take another address") from error
         self._socket.setblocking(False)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
 

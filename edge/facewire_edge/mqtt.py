@@ -37,7 +37,7 @@ CONNECT_S = 5.0
 RECONNECT_S = (1, 30)  # between attempts: first, longest
 MAX_UNSENT = 50  # messages given to the client and not on the wire: a broker that takes nothing is as good as gone
 STATE_HZ, STATE_EVERY_S = 2.0, 1.0  # at most, at least
-FAREWELL_S = 1.0
+FAREWELL_S = 0.4
 
 
 def open_sink(address: Address, config: EdgeConfig) -> Sink:
@@ -82,7 +82,8 @@ class MqttSink:
             self._send("status", to_line(message), retain=True)
         elif message["type"] == "faces" and self._landmarks_limit is not None and self._landmarks_limit.take():
             self._send("landmarks", to_line(message))
-        if self._summary.is_due(now_s, STATE_EVERY_S) and self._state_limit.take():
+        # A status is rare, and where the camera is lost nothing follows it for 10 s.
+        if self._summary.is_due(now_s, STATE_EVERY_S) and (message["type"] == "status" or self._state_limit.take()):
             self._send("state", json.dumps(self._summary.give(now_s)))
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 All addresses begin with ``/facewire/SOURCE``; faces are numbered from the largest, 0. One bundle a face:
 ``/face/N/id``, ``/face/N/box`` (4), ``/face/N/landmarks`` (x, y, x, y ...), and where the message has them
 ``/face/N/pose`` (yaw, pitch, roll), ``/face/N/open`` (right eye, left eye, mouth) and ``/face/N/blink`` (0 or 1).
-``/faces`` has their number; it is 0 once when frames cease to come.
+``/faces`` has their number; it is 0 once when frames cease to come and at the end.
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ class OscSink:
             self._send([])
 
     def close(self) -> None:
-        """Close the socket."""
+        """Say that there are no faces any more, and close the socket."""
+        if self._shown:
+            self._send([])
         self._datagrams.close()
 
     def _send(self, faces: Sequence[dict[str, Any]]) -> None:

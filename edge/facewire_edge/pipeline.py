@@ -19,13 +19,13 @@ from facewire_edge.config import EdgeConfig
 from facewire_edge.delegate import CPU, require_compiled
 from facewire_edge.detect import FaceDetector
 from facewire_edge.detectors import open_detector
-from facewire_edge.errors import HardwareError
+from facewire_edge.errors import DataError, HardwareError
 from facewire_edge.interpreter import load_model
 from facewire_edge.landmarks import LandmarkModel
 from facewire_edge.live import Lapse, Link, LiveCamera
 from facewire_edge.message import Origin, encode, encode_event
 from facewire_edge.notify import ServiceManager, service_manager
-from facewire_edge.publish import Sink, Viewer, open_sink
+from facewire_edge.publish import Sink, Viewer, close_all, open_sink
 from facewire_edge.reload import stamp
 from facewire_edge.status import Monitor
 from facewire_edge.stop import stoppable
@@ -71,7 +71,10 @@ def run(config: EdgeConfig) -> Stats:
         manager = stack.enter_context(closing(service_manager()))
         camera = stack.enter_context(closing(open_input(config)))
         live = camera.live or config.realtime
-        sinks = [stack.enter_context(closing(open_sink(spec, config, live))) for spec in config.sink]
+        sinks: list[Sink] = []
+        stack.callback(close_all, sinks)
+        for spec in config.sink:  # one by one: a later one may be refused
+            sinks.append(open_sink(spec, config, live))
         load = partial(open_tracker, config)
         upkeep = None
         if live:
@@ -82,6 +85,10 @@ def run(config: EdgeConfig) -> Stats:
         monitor.ready()
         stats = loop(camera, tracker, sinks, origin, config.frames, monitor, stop, upkeep)
         monitor.stopping()
+        if stats.unreadable and not stats.frames:
+            raise DataError(
+                f"none of the {stats.unreadable} images of {config.input} can be read; the messages say why"
+            )
         log.info("ended: %d frames, %d faces, %d dropped", stats.frames, stats.faces, stats.dropped)
         return stats
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import select
 import sys
@@ -17,6 +18,8 @@ from facewire_edge.geometry import Box
 from facewire_edge.jsonl import JsonlSink
 from facewire_edge.message import to_datagrams, to_line
 from facewire_edge.types import Image
+
+log = logging.getLogger(__name__)
 
 MEGABYTE = 1_000_000
 # Sinks that need a library of the extra `stream`: kind -> module, each with open_sink(address, config).
@@ -74,6 +77,21 @@ def open_sink(spec: str, config: EdgeConfig | None = None, live: bool = False) -
     from facewire_edge.queued import Queued
 
     return Queued(sink, str(address))
+
+
+def close_all(sinks: Sequence[Sink]) -> None:
+    """Close sinks side by side: each may wait a moment for its reader. Of several errors the first is raised."""
+    if not sinks:
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(len(sinks)) as pool:
+        ends = [end.exception() for end in [pool.submit(sink.close) for sink in sinks]]
+    errors = [error for error in ends if error is not None]
+    for error in errors[1:]:
+        log.error("%s", error)
+    if errors:
+        raise errors[0]
 
 
 def dropped(sinks: Sequence[Sink]) -> dict[str, int]:

@@ -13,7 +13,7 @@ from facewire_edge.publish import Sink
 log = logging.getLogger(__name__)
 
 QUEUE_SIZE = 64  # messages: two seconds of a camera at 30 a second
-DRAIN_S = 2.0  # granted at the end to send what waits; systemd's own patience is 90 s
+DRAIN_S = 0.5  # granted at the end to send what waits: the process must be gone within a second
 
 
 class Queued:
@@ -53,8 +53,10 @@ class Queued:
             self._changed.notify()
         self._thread.join(self._drain_s)
         if self._thread.is_alive():  # its reader sleeps: a daemon thread does not hold the process up
-            log.warning("%s takes nothing: %d messages are left unsent", self.name, len(self._waiting))
+            log.warning("%s takes nothing: %d messages are left unsent", self.name, len(self._waiting) + self.dropped)
             return
+        if self.dropped and self._error is None:
+            log.warning("%s has missed %d messages", self.name, self.dropped)
         self._sink.close()
         if self._error is not None:
             error, self._error = self._error, None

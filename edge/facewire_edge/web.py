@@ -26,6 +26,7 @@ from facewire_edge.hub import Hub
 from facewire_edge.listener import BACKLOG, Listener
 from facewire_edge.metrics import Metrics
 from facewire_edge.preview import preview
+from facewire_edge.resolve import resolve
 from facewire_edge.routes import Board, application
 from facewire_edge.tls import load_tls
 from facewire_edge.types import Image
@@ -187,8 +188,8 @@ class PreviewFeed:
 
 def _listen(address: Address) -> socket.socket:
     try:
-        family, kind, protocol, _, place = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(family, kind, protocol)
+        family, protocol, place = resolve(address.host, address.port, socket.SOCK_STREAM)
+        listening = socket.socket(family, socket.SOCK_STREAM, protocol)
         try:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind(place)

@@ -42,6 +42,15 @@ def test_bad_input_gets_one_line_and_its_exit_code(
     assert captured.out == ""
 
 
+def test_folder_of_which_no_image_can_be_read_is_a_data_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"no image")
+    assert main(["run", "--input", str(tmp_path), "--sink", f"jsonl:{tmp_path / 'out'}"]) == 6
+    assert f"none of the 1 images of {tmp_path} can be read" in capsys.readouterr().err
+    assert json.loads((tmp_path / "out").read_text())["type"] == "error"
+
+
 def test_unknown_flag_is_a_usage_error() -> None:
     with pytest.raises(SystemExit) as caught:
         main(["run", "--camera", "usb"])

@@ -154,6 +154,20 @@ class TestBroker:
             assert len(listener.of("home/door/state")) <= 2 * 2 + 2
             assert len(listener.of("home/door/landmarks")) <= 2 * 5 + 2
 
+    def test_lost_camera_is_in_the_state_at_once(self, tmp_path: Path) -> None:
+        port = free_port()
+        address, still = Address("mqtt", "127.0.0.1", port, "door"), lambda: 0.0  # a second state is never due
+        with (
+            broker(port, tmp_path),
+            closing(Listener(port)) as listener,
+            closing(MqttSink(address, "cam0", 0.0, still)) as sink,
+        ):
+            wait_until(sink._client.is_connected)
+            for message in (STATUS, FACES, {**STATUS, "state": "no-camera", "reason": "gone"}):
+                sink.publish(message)
+            wait_until(lambda: [s for s in listener.of("door/state") if '"no-camera"' in s])
+        assert json.loads(listener.of("door/state")[-1])["present"] is None
+
     def test_board_that_dies_is_offline_by_its_will(self, tmp_path: Path) -> None:
         port = free_port()
         code = (

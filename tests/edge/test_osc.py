@@ -60,6 +60,10 @@ def test_other_messages_send_nothing() -> None:
     assert received({"type": "status"}, packets=0) == {}
 
 
+def test_end_of_the_run_empties_the_stage() -> None:
+    assert received({"type": "faces", "faces": [FACE]}, packets=3)["/facewire/stage/faces"] == [0]
+
+
 def test_lost_camera_empties_the_stage_once() -> None:
     lost, board = {"type": "status", "state": "no-camera"}, {"type": "status"}
     found = received({"type": "faces", "faces": [FACE]}, board, lost, lost, packets=3)

@@ -1,5 +1,6 @@
 """Sinks: whole lines, refused disks, lost datagrams."""
 
+import errno
 import json
 import os
 import socket
@@ -13,7 +14,7 @@ import pytest
 from facewire_edge.addresses import parse_sink
 from facewire_edge.errors import OutputError, UsageError
 from facewire_edge.jsonl import JsonlSink
-from facewire_edge.publish import UdpSink, dropped, open_sink
+from facewire_edge.publish import UdpSink, close_all, dropped, open_sink
 
 MESSAGE = {"v": 1, "type": "faces", "faces": []}
 
@@ -258,6 +259,45 @@ def test_udp_counts_what_the_network_does_not_take() -> None:
         sink.publish({**MESSAGE, "padding": "x" * 70_000})  # above the largest datagram
         sink.publish(MESSAGE)
         assert sink.dropped == 1
+
+
+def test_udp_to_localhost_reaches_who_listens_on_ipv4() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(("127.0.0.1", 0))
+        receiver.settimeout(5)
+        with closing(open_sink(f"udp://localhost:{receiver.getsockname()[1]}")) as sink:
+            sink.publish(MESSAGE)
+        assert json.loads(receiver.recv(2000)) == MESSAGE
+
+
+def test_udp_over_a_network_that_the_system_lacks_is_an_output_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacking(*_: object) -> None:
+        raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))  # as a kernel without IPv6
+
+    monkeypatch.setattr(socket, "socket", lacking)
+    with pytest.raises(OutputError, match="take another address"):
+        open_sink("udp://[::1]:9000")
+
+
+class Meeting:
+    """Be a sink whose end waits for that of another."""
+
+    def __init__(self, barrier: threading.Barrier, error: Exception | None = None) -> None:
+        self._barrier, self._error = barrier, error
+
+    def publish(self, message: dict[str, object]) -> None: ...
+
+    def close(self) -> None:
+        self._barrier.wait(10)
+        if self._error is not None:
+            raise self._error
+
+
+def test_sinks_end_side_by_side_and_none_swallows_its_error(caplog: pytest.LogCaptureFixture) -> None:
+    barrier = threading.Barrier(3)
+    with pytest.raises(OutputError, match="second"):
+        close_all([Meeting(barrier), Meeting(barrier, OutputError("second")), Meeting(barrier, OutputError("third"))])
+    assert "third" in caplog.text
 
 
 def test_udp_to_an_unknown_host_is_an_output_error() -> None:

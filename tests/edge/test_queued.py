@@ -41,7 +41,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.001)
 
 
-def test_sink_that_sleeps_costs_the_oldest_messages_and_no_time() -> None:
+def test_sink_that_sleeps_costs_the_oldest_messages_and_no_time(caplog: pytest.LogCaptureFixture) -> None:
     gate = Gate()
     with closing(Queued(gate, "gate", size=3)) as queued:
         queued.publish({"n": 0})
@@ -51,6 +51,7 @@ def test_sink_that_sleeps_costs_the_oldest_messages_and_no_time() -> None:
         assert queued.dropped == 7
         gate.open.set()
     assert gate.taken == [0, 8, 9, 10]
+    assert "gate has missed 7 messages" in caplog.text
     assert gate.closed
 
 
