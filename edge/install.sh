@@ -28,7 +28,7 @@ before=$(readlink "$root/current" || true)
 say() { echo "install: $*" >&2 || true; } # whoever reads it may be gone
 
 add_user() {
-    id facewire >/dev/null 2>&1 || useradd --system --no-create-home --shell /usr/sbin/nologin facewire
+    id facewire >/dev/null 2>&1 || useradd --system --user-group --no-create-home --shell /usr/sbin/nologin facewire
     for group in video plugdev render; do getent group "$group" >/dev/null || groupadd --system "$group"; done
 }
 
@@ -49,10 +49,14 @@ make_environment() {
 fill_release() {
     rm -rf "$release.new"
     mkdir -p "$release.new"
-    cp -r "$stage/models" "$stage/facewire.toml" "$stage/facewire.service" "$stage/release" "$release.new/"
+    cp -r "$stage/models" "$stage/facewire.service" "$stage/release" "$release.new/"
     ln -s "$environment" "$release.new/.venv"
     [ -z "$before" ] || ln -s "$before" "$release.new/before"
     chmod -R go+rX "$release.new"
+    # It may hold passwords: for the service alone.
+    (umask 077 && cp "$stage/facewire.toml" "$release.new/")
+    chgrp "$(id -gn facewire)" "$release.new/facewire.toml"
+    chmod 640 "$release.new/facewire.toml"
 }
 
 # Before anything is stopped: a configuration or a model that cannot be meant ends here.

@@ -16,6 +16,7 @@ EDGE = ROOT / "edge"
 COMMANDS = {
     "bin/id": "echo 0",
     "bin/getent": "exit 0",
+    "bin/chgrp": 'echo "$@" >> "$FACEWIRE_PREFIX/groups"',
     "bin/sleep": "exit 0",
     "bin/systemctl": """
         cd "$FACEWIRE_PREFIX"
@@ -125,6 +126,13 @@ def test_unit_names_only_paths_that_a_release_brings(board: Board) -> None:
     paths = re.findall(r"/(?:opt|etc)/\S+", settings)
     assert paths
     assert [path for path in paths if not (board.root / path[1:]).exists()] == []
+
+
+def test_configuration_with_its_passwords_is_for_the_service_alone(board: Board) -> None:
+    assert board.install("a") == 0
+    config = (board.root / "etc/facewire/facewire.toml").resolve()
+    assert config.stat().st_mode & 0o777 == 0o640
+    assert (board.root / "groups").read_text() == f"0 {config.parent}.new/{config.name}\n"  # the group that `id` gives
 
 
 def test_release_takes_the_place_of_what_was_set_up_by_hand(board: Board) -> None:
