@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 from collections.abc import Iterator
@@ -64,16 +65,17 @@ def run(arguments: argparse.Namespace) -> None:
 def read_messages(path: Path) -> dict[int | str, Message]:
     """Read the ``faces`` messages of a file, by the frame's index or, for stills, by the image's name.
 
-    A file that several runs were appended to gives the last one: there the index starts again.
+    A file that several runs were appended to gives the last one: there the index starts again. A line that was cut off,
+    as by a power cut, is passed over with a warning.
 
     Raises:
         DataError: the file cannot be read or holds no such message.
 
     """
     try:
-        lines = path.read_text().splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"cannot read messages {path}: {error}") from error
+        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")  # JSON may hold other line ends
+    except OSError as error:
+        raise DataError(f"cannot read messages {path}: {error.strerror}") from error
     found: dict[int | str, Message] = {}
     last = -1
     for number, line in enumerate(lines, 1):
@@ -116,6 +118,9 @@ def _decode(line: str, where: str) -> Message | None:
     try:
         return decode(line) if line.strip() else None
     except DataError as error:
+        if isinstance(error.__cause__, json.JSONDecodeError):
+            log.warning("%s is no whole line and is left out", where)
+            return None
         raise DataError(f"{where}: {error}") from error
 
 

@@ -79,7 +79,9 @@ def write_text(path: Path, text: str) -> None:
 
 
 def opencv_name(path: Path) -> str:
-    """Give a path as OpenCV opens it, which ends the process on one that is no UTF-8 (SIGSEGV, OpenCV 5.0.0).
+    """Give a path as OpenCV opens it: with a slash, for FFmpeg takes what stands before a colon for a protocol.
+
+    OpenCV ends the process on one that is no UTF-8 (SIGSEGV, OpenCV 5.0.0).
 
     Raises:
         UsageError: it is none.
@@ -89,7 +91,7 @@ def opencv_name(path: Path) -> str:
         str(path).encode()
     except UnicodeEncodeError as error:
         raise UsageError(f"{path} is no UTF-8, which OpenCV cannot open; rename it") from error
-    return str(path)
+    return str(path) if path.is_absolute() else f"./{path}"
 
 
 def _output_error(path: Path, error: OSError) -> OutputError:

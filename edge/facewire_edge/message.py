@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from facewire_edge.errors import DataError
 from facewire_edge.geometry import Box
 from facewire_edge.types import Detection, Face, Openness, Points, Pose, Result
+
+T = TypeVar("T", Pose, Openness)
 
 VERSION = 1
 DECIMALS = 5  # 1e-5 of a 4,000 px wide image is 0.04 px
@@ -202,11 +204,16 @@ def _decode_face(face: dict[str, Any], width: int, height: int) -> Face:
         presence=float(face["presence"]),
         landmarks=_to_pixels(face["landmarks"], width, height),
         detection=None if detection is None else _decode_detection(detection, width, height),
-        pose=Pose(**face["pose"]) if "pose" in face else None,
-        openness=Openness(**face["open"]) if "open" in face else None,
+        pose=_picked(Pose, face["pose"]) if "pose" in face else None,
+        openness=_picked(Openness, face["open"]) if "open" in face else None,
         blink=bool(face.get("blink", False)),
         uncertainty=_to_widths(face["uncertainty"], width) if "uncertainty" in face else None,
     )
+
+
+def _picked(cls: type[T], values: dict[str, Any]) -> T:
+    """Give the numbers that this version knows; a later one may add some."""
+    return cls(*(float(values[name]) for name in cls._fields))
 
 
 def _decode_detection(detection: dict[str, Any], width: int, height: int) -> Detection:

@@ -210,6 +210,12 @@ def test_video_goes_on_behind_frames_that_cannot_be_decoded(tmp_path: Path, capl
     assert f"{len(frames)} of 120 frames can be read" in caplog.text
 
 
+def test_video_may_have_a_colon_in_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_video(tmp_path / "a.mp4").rename(tmp_path / "12:30.mp4")
+    monkeypatch.chdir(tmp_path)
+    assert len(read_all(open_camera("12:30.mp4"))) == 6
+
+
 def test_whole_video_ends_without_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     assert len(read_all(open_camera("replay"))) == 120
     assert not caplog.records

@@ -185,10 +185,20 @@ def test_messages_of_another_input_leave_no_output(tmp_path: Path, out: str) -> 
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.mp4", "m.jsonl"]
 
 
-def test_broken_line_is_named_by_its_number(tmp_path: Path) -> None:
-    messages = write_lines(tmp_path / "m.jsonl", line(0), '{"v":1,"ty')
+def test_line_that_is_no_message_is_named_by_its_number(tmp_path: Path) -> None:
+    messages = write_lines(tmp_path / "m.jsonl", line(0), '{"v":2,"type":"faces"}')
     with pytest.raises(DataError, match=r"m\.jsonl:2"):
         draw.read_messages(messages)
+
+
+def test_line_that_was_cut_off_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "m.jsonl"
+    text = line(1, schema="one\u2028two\x85é").encode()  # line ends of Unicode, which JSON may hold
+    path.write_bytes(b"\n".join([line(0).encode(), text[:-20], text[:40] + b"\xc3", text]))
+    assert list(draw.read_messages(path)) == [0, 1]
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{path}:{number} is no whole line and is left out" for number in (2, 3)
+    ]
 
 
 def test_stills_of_several_sizes_do_not_fit_one_video(tmp_path: Path) -> None:

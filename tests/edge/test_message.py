@@ -151,6 +151,17 @@ def test_uncertainty_that_is_no_list_of_numbers_is_refused(value: object) -> Non
         decode(json.dumps(message))
 
 
+def test_what_a_later_version_adds_is_passed_over() -> None:
+    plain = result(faces=1)
+    face = replace(plain.faces[0], pose=Pose(3.1, -8.0, 0.4), openness=Openness(0.3, 0.31, 0.0))
+    sent = json.loads(line(replace(plain, faces=(face,))))
+    sent["faces"][0]["pose"]["gaze"] = 7
+    sent["faces"][0]["open"]["jaw"] = None
+    found = decode(json.dumps({**sent, "weather": "fine"}))
+    assert found is not None
+    assert (found.result.faces[0].pose, found.result.faces[0].openness) == (face.pose, face.openness)
+
+
 def test_pose_and_openness_are_read_back() -> None:
     plain = result(faces=1)
     face = replace(plain.faces[0], pose=Pose(3.1, -8.0, 0.4), openness=Openness(0.3, 0.31, 0.0), blink=True)

@@ -33,7 +33,7 @@ DRAWN = """[...document.getElementById('canvas').getContext('2d').getImageData(0
     document.getElementById('canvas').width, document.getElementById('canvas').height).data].some(v => v)"""
 
 
-def message(number: int) -> dict[str, Any]:
+def message(number: int, points_sent: int | None = None) -> dict[str, Any]:
     angle = np.linspace(0, 2 * np.pi, SCHEMAS["ibug68"].n)
     points = np.stack([0.5 + 0.2 * np.cos(angle), 0.5 + 0.3 * np.sin(angle)], 1).round(4).tolist()
     face = {
@@ -42,7 +42,7 @@ def message(number: int) -> dict[str, Any]:
         "score": 0.9,
         "presence": 0.9,
         "box": [0.3, 0.2, 0.7, 0.8],
-        "landmarks": points,
+        "landmarks": points[:points_sent],
     }
     now = time.time()
     times = {"t_capture": now - 0.02, "t_publish": now, "ms": {"detect": 0.0, "landmarks": 2.0, "total": 3.0}}
@@ -51,7 +51,7 @@ def message(number: int) -> dict[str, Any]:
 
 
 @contextmanager
-def daemon(port: int = 0) -> Iterator[WebSink]:
+def daemon(port: int = 0, points_sent: int | None = None) -> Iterator[WebSink]:
     """Publish 25 frames a second, with pictures."""
     with closing(WebSink(Address("ws", "127.0.0.1", port), Access(True), None, 8, PreviewFeed(False))) as sink:
         stop = Event()
@@ -60,7 +60,7 @@ def daemon(port: int = 0) -> Iterator[WebSink]:
         def publish() -> None:
             number = 0
             while not stop.wait(0.04):
-                sink.publish(message(number))
+                sink.publish(message(number, points_sent))
                 sink.look(image, [])
                 number += 1
 
@@ -102,7 +102,7 @@ class Tab:
 
 async def devtools(profile: Path) -> str:
     while True:
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, LookupError):  # LookupError: the file is there and still empty
             port = (profile / "DevToolsActivePort").read_text().split()[0]
             async with aiohttp.ClientSession() as client, client.get(f"http://127.0.0.1:{port}/json/list") as answer:
                 return str((await answer.json())[0]["webSocketDebuggerUrl"])
@@ -152,3 +152,14 @@ def test_page_draws_fits_a_phone_and_survives_a_restart(tmp_path: Path) -> None:
             await tab.until("!document.getElementById('picture').hidden")
 
     browse(tmp_path / "profile", f"http://127.0.0.1:{sink.port}/", visit)
+
+
+def test_page_draws_points_that_are_fewer_than_their_schema_knows(tmp_path: Path) -> None:
+    with daemon(points_sent=40) as sink:  # as after a change of the model, until its lines are known
+
+        async def visit(tab: Tab) -> None:
+            await tab.until("contours.length > 0")
+            await tab.until(DRAWN)
+            await tab.until("Number(document.getElementById('rate').textContent) > 5")
+
+        browse(tmp_path / "profile", f"http://127.0.0.1:{sink.port}/", visit)
