@@ -20,7 +20,7 @@ __all__ = ["Camera", "ReplayCamera", "StillError", "is_live", "list_cameras", "o
 REPLAY = Path(__file__).parent / "replay.mp4"
 KNOWN = "rpi, usb, usb:N, /dev/videoN, rtsp://..., a file, a folder, - or replay"
 USB = r"usb$|usb:|/dev/(video|v4l/)"
-USB_WHOLE = r"usb|(usb:|/dev/video)\d+|/dev/v4l/.+"
+USB_WHOLE = r"usb|(usb:|/dev/video)\d{1,4}|/dev/v4l/.+"
 RTSP = r"rtsps?://[^/]"
 LIVE = rf"rpi$|{USB}|{RTSP}"
 MAX_RAW_SIDE_PX = 16384  # larger is a slip of the keyboard, and one frame would not fit into a Pi's memory
@@ -118,7 +118,7 @@ def parse_raw(raw: str | None) -> tuple[int, int, float]:
         UsageError: the text is missing or has another form.
 
     """
-    match = re.fullmatch(r"(\d+)x(\d+)@(\d+(?:\.\d+)?)", raw or "", re.ASCII)
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})@(\d{1,9}(?:\.\d{1,9})?)", raw or "", re.ASCII)
     width, height, fps = (int(match[1]), int(match[2]), float(match[3])) if match else (0, 0, 0.0)
     if fps > 0 and 0 < width <= MAX_RAW_SIDE_PX and 0 < height <= MAX_RAW_SIDE_PX:
         return width, height, fps
@@ -144,7 +144,7 @@ def _usb_number(spec: str) -> int:
     if spec == "usb":
         plugs = (node for node in _camera_nodes() if "/usb" in str(node.resolve()))
         return _node_number(next(plugs, Path("video0")))
-    match = re.fullmatch(r"(?:usb:|/dev/video)(\d+)", str(Path(spec).resolve()) if spec[0] == "/" else spec)
+    match = re.fullmatch(r"(?:usb:|/dev/video)(\d{1,4})", str(Path(spec).resolve()) if spec[0] == "/" else spec)
     if match is None:
         raise HardwareError(f"no camera {spec}; plug it in, or see `facewire-edge cameras`")
     return int(match[1])

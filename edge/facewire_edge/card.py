@@ -200,6 +200,9 @@ def _typed(values: dict[str, Any]) -> ModelCard:
     values["schema"] = None if values.get("schema") is None else schema_from_dict(values["schema"])
     values["mean_shape"] = _array(values.get("mean_shape"))
     values["mean_points5"] = _array(values.get("mean_points5"))
+    for name in {"kind", "name", "sha256", "float_sha256", "terms", "version"} & values.keys():
+        if not isinstance(values[name], str):
+            raise TypeError(f"expected {name} to be text, got {values[name]!r}")
     values["data"] = tuple({str(k): str(v) for k, v in source.items()} for source in values.get("data", ()))
     for name in {"margin", "min_score", "min_presence"} & values.keys():
         values[name] = float(values[name])

@@ -85,7 +85,7 @@ def model_path(text: str) -> str:
         UsageError: no model of that name ships.
 
     """
-    if "/" in text or "." in text or Path(text).exists():
+    if "/" in text or "." in text or Path(text).is_file():
         return text
     path = MODELS / f"{text}{SHIPPED_SUFFIX}"
     if not path.is_file():

@@ -230,6 +230,8 @@ def stills_in(folder: Path) -> list[Path]:
 def _read_still(path: Path) -> Image:
     import cv2
 
+    if path.exists() and not path.is_file():  # a named pipe would be waited for
+        raise StillError(path.name, "is no file")
     try:
         data = np.fromfile(path, np.uint8)
     except OSError as error:

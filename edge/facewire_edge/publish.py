@@ -109,13 +109,13 @@ def import_stream(address: Address) -> Callable[[Address, EdgeConfig], Sink]:
     """Give what opens a sink that needs a library of the extra ``stream``.
 
     Raises:
-        UsageError: the library is not installed.
+        UsageError: the library is not installed, or cannot be imported.
 
     """
     try:
         module = import_module(f"facewire_edge.{STREAMS[address.kind]}")
-    except ModuleNotFoundError as error:
-        raise UsageError(f"{address} needs {error.name}; run: pip install 'facewire[stream]'") from error
+    except ImportError as error:
+        raise UsageError(f"{address} needs a library: {error}; run: pip install 'facewire[stream]'") from error
     opener: Callable[[Address, EdgeConfig], Sink] = module.open_sink
     return opener
 

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import unquote
 
 from aiohttp import WSMsgType, web
 from aiohttp.typedefs import Handler, Middleware
+from yarl import URL
 
 from facewire_edge.access import Access, is_same_origin
 from facewire_edge.card import read_card
@@ -118,7 +120,7 @@ def _guard(access: Access, bucket: Bucket, heard: Callable[[asyncio.Protocol], N
 
 def _admit(request: web.Request, access: Access) -> web.StreamResponse | None:
     """Let a caller in who shows the token; take it from a page's address into a cookie at once."""
-    shown = request.headers.get("Authorization", "").removeprefix("Bearer ") or request.query.get("token")
+    shown = request.headers.get("Authorization", "").removeprefix("Bearer ") or _token_in(request.rel_url)
     if not access.permits(shown or request.cookies.get(COOKIE)):
         refusal = _refusal(401, "a token is needed: open /?token=TOKEN, or send Authorization: Bearer TOKEN")
         refusal.headers["WWW-Authenticate"] = "Bearer"
@@ -131,6 +133,12 @@ def _admit(request: web.Request, access: Access) -> web.StreamResponse | None:
     answer = web.Response(status=303, headers={"Location": "/"})
     answer.set_cookie(COOKIE, access.token, httponly=True, samesite="Strict", secure=request.secure)
     return answer
+
+
+def _token_in(url: URL) -> str | None:
+    """Give the token of a page's address as it was typed: a plus is a plus, as in base64."""
+    pairs = (pair.partition("=") for pair in url.raw_query_string.split("&"))
+    return next((unquote(value) for name, _, value in pairs if name == "token"), None)
 
 
 def _refusal(status: int, reason: str) -> web.Response:

@@ -101,6 +101,8 @@ def _converted(hint: Any, value: Any, where: str) -> Any:
             raise UsageError(f"{where}: expected a table, got {value!r}")
         return {key: _converted(get_args(hint)[1], v, f"{where}.{key}") for key, v in value.items()}
     allowed = tuple(t for t in (get_args(hint) or (hint,)) if t is not type(None))
+    if type(value) is int and not -(2**63) <= value < 2**63:
+        raise UsageError(f"{where}: a number of more than 64 bits, which TOML does not allow")
     if float in allowed and type(value) is int:
         return float(value)
     if type(value) not in allowed:

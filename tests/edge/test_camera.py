@@ -51,6 +51,7 @@ def read_all(camera: Camera) -> list[Frame]:
         ("", UsageError),
         ("usb:x", UsageError),
         ("usb:", UsageError),
+        ("usb:" + "9" * 5000, UsageError),
         ("/dev/videofront", UsageError),
         ("http://camera/stream", UsageError),
         ("rtsp://", UsageError),
@@ -244,6 +245,12 @@ def test_packaged_replay_opens_by_name() -> None:
 # --- stills --------------------------------------------------------------------------------------------------------
 
 
+def test_pipe_among_the_stills_is_named_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.jpg")
+    with closing(open_camera(str(tmp_path))) as camera, pytest.raises(StillError, match="is no file"):
+        camera.read()
+
+
 def test_folder_gives_stills_in_name_order(tmp_path: Path) -> None:
     for name in ("b.png", "a.jpg", "C.BMP"):
         make_still(tmp_path / name)
@@ -313,7 +320,9 @@ def test_raw_stream_survives_a_pipe_that_gives_little_at_a_time() -> None:
     assert frame.image.shape == (2, 4, 3)
 
 
-@pytest.mark.parametrize("text", [None, "", "640x480", "0x480@30", "640x480@0", "axb@c", "640x480@-1", "99999x99999@1"])
+@pytest.mark.parametrize(
+    "text", [None, "", "640x480", "0x480@30", "640x480@0", "axb@c", "640x480@-1", "99999x99999@1", "1" * 5000 + "x2@3"]
+)
 def test_malformed_raw_is_a_usage_error(text: str | None) -> None:
     with pytest.raises(UsageError, match="WIDTHxHEIGHT@FPS"):
         parse_raw(text)

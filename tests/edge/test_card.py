@@ -78,6 +78,7 @@ def test_foreign_and_missing_files_are_refused(tmp_path: Path) -> None:
         ({"mean_shape": [[0.1, float("nan")]] * 5}, "not valid"),
         ({"schema": {"name": "x"}}, "not valid"),
         ({"input": {"width": 1}}, "not valid"),
+        ({"sha256": 7}, "expected sha256 to be text, got 7"),
     ],
 )
 def test_card_that_contradicts_itself_is_refused(change: dict[str, object], words: str) -> None:

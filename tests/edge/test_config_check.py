@@ -44,6 +44,8 @@ def test_example_configuration_is_good(capsys: pytest.CaptureFixture[str]) -> No
         ("sink = ['jsonl:~nobody-of-this-name/x']", 2, "name the whole path"),
         ("device = 'usb'\ndevice_required = true", 4, "is not compiled for the Edge TPU, which is required"),
         ("= 3", 2, "is no TOML"),
+        ("fps = 1" + "0" * 400, 2, "of more than 64 bits"),
+        ("threads = 0x" + "f" * 5000, 2, "of more than 64 bits"),
         ("a = " + "[" * 3000, 2, "is no TOML"),
     ],
 )

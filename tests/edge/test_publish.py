@@ -46,14 +46,13 @@ sink.close()
 """
 STDOUT = """
 import sys
-import threading
 from contextlib import closing
 from facewire_edge.errors import run_command
 from facewire_edge.publish import open_sink
 def main():
     with closing(open_sink("stdout", live=len(sys.argv) > 1)) as sink:
         for number in range(20000):
-            sink.publish({"number": number})
+            sink.publish({"number": number, "text": "x" * 1000})  # more than a pipe holds
 sys.exit(run_command(main, "facewire-edge"))
 """
 
@@ -238,6 +237,15 @@ def test_sink_whose_library_is_missing_names_the_extra(monkeypatch: pytest.Monke
     monkeypatch.setitem(sys.modules, "facewire_edge.osc", None)
     with pytest.raises(UsageError, match=r"pip install 'facewire\[stream\]'"):
         open_sink("osc://127.0.0.1:9")
+
+
+def test_sink_whose_library_is_broken_says_so(tmp_path: Path) -> None:
+    (tmp_path / "aiohttp").mkdir()
+    (tmp_path / "aiohttp" / "__init__.py").write_text("raise ImportError('libssl.so.3: not found')")
+    code = "from facewire_edge.publish import open_sink; open_sink('ws://:8080')"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert "UsageError: ws://127.0.0.1:8080 needs a library: libssl.so.3: not found" in done.stderr
 
 
 def test_udp_sends_a_datagram_a_face() -> None:

@@ -12,6 +12,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from urllib.request import urlopen
 
 import numpy as np
@@ -257,6 +258,17 @@ def test_foreign_pages_may_not_read_along(path: str) -> None:
     with server() as sink:
         assert get(sink, path, headers={"Origin": "http://evil.example"})[0] == 403
         assert get(sink, path, headers={"Host": "evil.example"})[0] == 403
+
+
+@pytest.mark.parametrize("typed", ["?token=", "?x&token="])
+def test_token_of_base64_may_be_typed_as_it_is(typed: str) -> None:
+    token = "ab+cd/ef==ghijklmnop"
+    with server(Access(loopback=False, token=token)) as sink:
+        assert get(sink, "/metrics" + typed + token)[0] == 200
+        assert get(sink, "/metrics" + typed + quote(token, safe=""))[0] == 200
+        assert get(sink, "/metrics" + typed + token.replace("+", "-"))[0] == 401
+        cookie = get(sink, "/" + typed + token)[2]["Set-Cookie"].partition(";")[0]
+        assert get(sink, "/", headers={"Cookie": cookie})[0] == 200
 
 
 def test_foreign_page_that_shows_the_token_may() -> None:
