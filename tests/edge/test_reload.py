@@ -168,12 +168,13 @@ def test_hangup_loads_again_without_a_change(tmp_path: Path, monkeypatch: pytest
 
 
 def take_terminal() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where these tests run under nohup
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def take_terminal_as_nohup() -> None:
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     take_terminal()
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
 @pytest.mark.parametrize(("prepare", "ends"), [(take_terminal, True), (take_terminal_as_nohup, False)])
