@@ -64,6 +64,7 @@ def test_finished_run_without_its_model_is_trained_again(tmp_path: Path, faces: 
         (["evaluate", "--model", "missing.keras", "--data", "DATA", "--json", "."], 7, "Is a directory"),
         (["evaluate", "--model", "missing.keras", "--data", "DATA", "--report", "CONFIG"], 7, "Not a directory"),
         (["inspect-data", "missing", "--out", "CONFIG/x.html"], 7, "Not a directory"),
+        (["fill", "--model", "missing.keras", "--data", "DATA", "--out", "CONFIG/x.html"], 7, "Not a directory"),
         (["render", "--out", "DATA", "--count", "1"], 2, "not empty"),
         (["render", "--out", ".", "--count", "1"], 2, "the working folder itself"),
         (["render", "--out", "new", "--count", "0"], 2, "must be 1 or more"),

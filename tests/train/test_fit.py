@@ -548,6 +548,12 @@ def test_values_that_no_run_can_have_are_refused_by_name(tmp_path: Path, table: 
             load_config(bad)
 
 
+def test_landmark_model_needs_a_square_input(tmp_path: Path, config: TrainConfig) -> None:
+    text = to_toml(replace(config, kind="landmarks", model=replace(config.model, width=64, height=48)))
+    with pytest.raises(UsageError, match="of a landmark model must be equal, got 64x48"):
+        load_config(_written(tmp_path / "bad.toml", text))
+
+
 @pytest.mark.parametrize(
     ("table", "values", "words"),
     [

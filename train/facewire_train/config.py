@@ -211,6 +211,8 @@ def _network_relations(config: TrainConfig) -> Iterator[tuple[bool, str]]:
     yield bool(model.blocks), "model.blocks is empty; expected a list of [channels, stride]"
     wrong = [b for b in model.blocks if len(b) != 2 or b[0] < 1 or b[1] not in (1, 2)]
     yield not wrong, f"model.blocks must hold pairs [channels from 1 on, stride 1 or 2], got {list(*wrong[:1])}"
+    square = config.kind != "landmarks" or model.width == model.height
+    yield square, f"model.width and model.height of a landmark model must be equal, got {model.width}x{model.height}"
     stride = _strides(model)[-1]
     yield (
         not model.heat_maps or (stride > STEM_STRIDE and model.width % stride == 0),

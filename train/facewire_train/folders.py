@@ -9,15 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from facewire_edge.errors import OutputError, UsageError
+from facewire_edge.files import refuse_unwritable
 
 MAC_SHADOW = "._"  # `._a.jpg` beside `a.jpg` on a disk that is not the Mac's: no image
 
 
 def refuse_used(out: Path) -> None:
-    """Refuse a place where something is already.
+    """Refuse a place where something is already, or where nothing can be written, before the work that it is for.
 
     Raises:
         UsageError: it is a file or a folder that is not empty.
+        OutputError: the folder that it lies in takes no file.
 
     """
     if out.resolve() == Path.cwd():
@@ -26,6 +28,8 @@ def refuse_used(out: Path) -> None:
         raise UsageError(f"{out} is not empty; choose another --out or remove it")
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file, expected a folder; choose another --out")
+    if not out.exists():
+        refuse_unwritable(out)
 
 
 @contextmanager

@@ -112,8 +112,6 @@ def landmark_task(config: TrainConfig, datasets: Sequence[Dataset]) -> Task:
         UsageError: the configuration's input, schema or shares do not fit.
 
     """
-    if config.model.width != config.model.height:
-        raise UsageError(f"a landmark model needs a square input, got {config.model.width}x{config.model.height}")
     schema = _schema(config, datasets)
     rows = rows_for(schema, datasets)
     own = [d for d in datasets if d.schema.names == schema.names]
