@@ -501,7 +501,7 @@ def _written(path: Path, text: str) -> Path:
         ('name = "x"\n[model]\nblocks = [[8, 2]]\n[detector]\npoints_channels = [8]', "for each stride"),
         ('name = "x"\n[model]\nblocks = [[8, 2]]\n[detector]\npoints_channels = [8, 8, -1]', "0 or more"),
         ('name = "x"\n[model]\nheat_maps = 8\nblocks = [[8, 1]]', "blocks of stride 2"),
-        ('name = "x"\n[model]\nheat_maps = 8\nwidth = 114\nblocks = [[8, 2]]', "got 114 and 4"),
+        ('name = "x"\n[model]\nheat_maps = 8\nwidth = 114\nheight = 114\nblocks = [[8, 2]]', "got 114 and 4"),
         ('name = "x"\n[model]\nblocks = [[8, 2]]\n[data]\nattributes = ["smile"]', "without loss.asides"),
         ("name = ", "is no TOML"),
     ],
