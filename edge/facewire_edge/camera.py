@@ -118,7 +118,7 @@ def parse_raw(raw: str | None) -> tuple[int, int, float]:
         UsageError: the text is missing or has another form.
 
     """
-    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})@(\d{1,9}(?:\.\d{1,9})?)", raw or "", re.ASCII)
+    match = re.fullmatch(r"(\d{1,5})x(\d{1,5})@(\d{1,9}(?:\.\d{1,20})?)", raw or "", re.ASCII)
     width, height, fps = (int(match[1]), int(match[2]), float(match[3])) if match else (0, 0, 0.0)
     if fps > 0 and 0 < width <= MAX_RAW_SIDE_PX and 0 < height <= MAX_RAW_SIDE_PX:
         return width, height, fps

@@ -168,6 +168,8 @@ def _check_files(config: EdgeConfig, addresses: Sequence[Address], file: Path | 
 
 def _would_write(sink: Path, other: Path, *, rotates: bool) -> bool:
     """Say whether a ``jsonl`` sink writes into a file, under its own name or under one that finished files get."""
+    if sink.exists() and not sink.is_file():  # /dev/null
+        return False
     name, written = os.path.realpath(other), os.path.realpath(sink)
     return name == written or (
         rotates and name.startswith(written) and re.fullmatch(r"\.(new|\d+)", name[len(written) :]) is not None

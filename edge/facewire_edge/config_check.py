@@ -13,6 +13,7 @@ from facewire_edge.config import EdgeConfig, check, load_config
 from facewire_edge.delegate import CPU, is_compiled, require_compiled
 from facewire_edge.detectors import has_card, open_detector
 from facewire_edge.interpreter import open_model, read_card_of
+from facewire_edge.opencv import require_opencv
 from facewire_edge.openness import FaceOpenness
 from facewire_edge.pose import HeadPose
 from facewire_edge.publish import STREAMS, import_stream
@@ -31,10 +32,11 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         UsageError: a key, a value, a token, a certificate or a library is missing or cannot be meant, or the model's
             landmarks do not have what is asked for.
-        ModelError: a model file is missing or damaged.
+        ModelError: a model file is missing or damaged, or there is no runtime or no OpenCV.
         DataError: the input is a file or a folder that is not there or is empty.
 
     """
+    require_opencv()
     config = check(load_config(arguments.file), arguments.file)
     check_input(config.input, config.raw)
     addresses = [parse_sink(spec) for spec in config.sink]

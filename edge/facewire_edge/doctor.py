@@ -123,7 +123,7 @@ def _opencv() -> Check:
     try:
         found = require_opencv()
     except RuntimeMissingError as error:
-        return Check("OpenCV", "none", False, str(error), INSTALL_OPENCV)
+        return Check("OpenCV", "none", False, str(error))
     if tuple(int(part) for part in found.split(".")[:2]) >= OPENCV_AT_LEAST:
         return Check("OpenCV", found)
     return Check("OpenCV", found, False, "expected 4.8 or newer", INSTALL_OPENCV)
@@ -156,6 +156,8 @@ def _landmark_model(path: Path) -> Check:
         model = load_model(path, "landmarks")
         size = model.card.input
         model.run(_grey(size.width, size.height))
+    except RuntimeMissingError as error:
+        return Check("landmark model", "none", False, str(error))
     except FacewireError as error:
         return Check("landmark model", "none", False, str(error), ANOTHER_MODEL)
     return Check("landmark model", f"{model.card.title}, {size.width}x{size.height}, runs on {model.runtime}")
@@ -166,6 +168,8 @@ def _detector(path: Path) -> Check:
     try:
         detector = open_detector(path)
         detector(_grey(*DEFAULT_SIZE))
+    except RuntimeMissingError as error:
+        return Check("detector", "none", False, str(error))
     except FacewireError as error:
         return Check("detector", "none", False, str(error), ANOTHER_MODEL)
     title = detector.card.title if isinstance(detector, Int8Detector) else path.name
@@ -226,6 +230,8 @@ def _camera(spec: str) -> Check:
     try:
         with closing(open_camera(spec)) as camera:
             frame = camera.read()
+    except RuntimeMissingError as error:
+        return Check("input", name, False, str(error))
     except FacewireError as error:
         return Check("input", name, False, str(error), remedy, "camera")
     if frame is None:

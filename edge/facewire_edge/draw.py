@@ -77,15 +77,23 @@ def read_messages(path: Path) -> dict[int | str, Message]:
     except OSError as error:
         raise DataError(f"cannot read messages {path}: {error.strerror}") from error
     found: dict[int | str, Message] = {}
-    last = -1
+    last, cut_off = -1, []
     for number, line in enumerate(lines, 1):
-        message = _decode(line, f"{path}:{number}")
+        try:
+            message = decode(line) if line.strip() else None
+        except DataError as error:
+            if not isinstance(error.__cause__, json.JSONDecodeError):
+                raise DataError(f"{path}:{number}: {error}") from error
+            cut_off.append(number)
+            continue
         if message is None:
             continue
         result = message.result
         if result.index <= last:
             found.clear()
         found[result.index if result.image is None else result.image], last = message, result.index
+    if cut_off:
+        log.warning("%s:%d is no whole line; such lines are left out: %d", path, cut_off[0], len(cut_off))
     if not found:
         raise DataError(f"{path} holds no message of type faces; expected what the sinks stdout and jsonl write")
     return found
@@ -112,16 +120,6 @@ def _check_paths(messages: Path, spec: str, out: Path) -> None:
     if spec in ("-", "rpi", "usb") or spec.startswith(("usb:", "/dev/video", "rtsp")):
         got = hide_password(spec)
         raise UsageError(f"draw needs a file or a folder, got {got!r}; a camera does not give the same frames again")
-
-
-def _decode(line: str, where: str) -> Message | None:
-    try:
-        return decode(line) if line.strip() else None
-    except DataError as error:
-        if isinstance(error.__cause__, json.JSONDecodeError):
-            log.warning("%s is no whole line and is left out", where)
-            return None
-        raise DataError(f"{where}: {error}") from error
 
 
 def _draw_all(spec: str, messages: dict[int | str, Message], write: Writer, schema: LandmarkSchema | None) -> int:

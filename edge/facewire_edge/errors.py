@@ -5,7 +5,7 @@ FacewireError                1  a bug of ours, or anything unforeseen
 ├── HardwareError            3  a camera or an accelerator that is not there            (OSError)
 ├── ModelError               4  a model that cannot be run                              (ValueError)
 │   ├── ModelCardError       4  a card that is missing or contradicts its tensors
-│   └── RuntimeMissingError  4  no TFLite runtime is installed                          (ImportError)
+│   └── RuntimeMissingError  4  no TFLite runtime, or no OpenCV                         (ImportError)
 ├── GateError                5  a gate that did not hold                                (ValueError)
 ├── DataError                6  a data set or an image that cannot be read              (ValueError)
 └── OutputError              7  a disk or a socket that does not take the result        (OSError)
@@ -56,7 +56,7 @@ class ModelCardError(ModelError):
 
 
 class RuntimeMissingError(ModelError, ImportError):
-    """Report that no TFLite runtime can be imported, or that the Edge TPU compiler is missing."""
+    """Report that no TFLite runtime or no OpenCV can be imported, or that the Edge TPU compiler is missing."""
 
 
 class GateError(FacewireError, ValueError):

@@ -21,7 +21,7 @@ class JsonlSink:
         self._max_bytes, self._keep = max_bytes, keep
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file, self._lead = _open(path), _lead_of(path)
+            self._lead, self._file = _lead_of(path), _open(path)
         except OSError as error:
             raise self._refused(error) from error
 
@@ -35,11 +35,11 @@ class JsonlSink:
         line = to_line(message).encode() + b"\n"
         try:
             if not self._is_in_place():
-                self._take(_open(self._path), _lead_of(self._path))
+                self._take(_lead_of(self._path), _open(self._path))
             data = self._lead + line
             size = os.fstat(self._file).st_size
             if self._max_bytes is not None and size > 0 and size + len(data) > self._max_bytes:
-                size = self._rotate()
+                size, data = self._rotate(), line
             if os.write(self._file, data) < len(data):
                 os.ftruncate(self._file, size)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -58,9 +58,9 @@ class JsonlSink:
         except FileNotFoundError:
             return False
 
-    def _take(self, file: int, lead: bytes) -> None:
+    def _take(self, lead: bytes, file: int) -> None:
         os.close(self._file)
-        self._file, self._lead = file, lead
+        self._lead, self._file = lead, file
 
     def _rotate(self) -> int:
         """Rename FILE to FILE.1, FILE.1 to FILE.2 and so on; give the size of the new file.
@@ -68,7 +68,7 @@ class JsonlSink:
         It is made first: where that fails, as where the disk is full, no old file gives way.
         """
         fresh = Path(f"{self._path}{NEW}")
-        file = _open(fresh)
+        file = _open(fresh, os.O_TRUNC)  # what a crash left of it
         try:
             names = [self._path, *(Path(f"{self._path}.{number}") for number in range(1, self._keep + 1))]
             for older, newer in zip(reversed(names), reversed(names[:-1]), strict=False):
@@ -78,7 +78,7 @@ class JsonlSink:
         except OSError:
             os.close(file)
             raise
-        self._take(file, self._lead)
+        self._take(b"", file)
         return 0
 
     def _refused(self, error: OSError) -> OutputError:
@@ -86,9 +86,9 @@ class JsonlSink:
         return OutputError(f"cannot write {self._path}: {reason}; free the disk or choose another file")
 
 
-def _open(path: Path) -> int:
+def _open(path: Path, more: int = 0) -> int:
     """Open a file to append to; a pipe without a reader is an error at once instead of a wait for one."""
-    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | more, 0o644)
     os.set_blocking(file, True)
     return file
 

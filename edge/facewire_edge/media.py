@@ -126,8 +126,10 @@ class VideoFile:
         return None
 
     def _tell_of_losses(self) -> None:
-        if self._damaged or self._index < NEARLY * self._count:
-            log.warning("%s: %d of %d frames can be read; is the file whole?", self._path, self._index, self._count)
+        if self._damaged:
+            log.warning("%s: %d frames in the middle cannot be read; is the file whole?", self._path, self._damaged)
+        elif self._index < NEARLY * self._count:  # of a variable rate, or whose sound is longer, it is an estimate
+            log.info("%s ends after %d frames; its header tells of %d", self._path, self._index, self._count)
 
     def close(self) -> None:
         """Release the file."""

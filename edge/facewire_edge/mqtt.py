@@ -1,8 +1,8 @@
 """The sink that speaks MQTT: state for a home, landmarks for who wants them.
 
 Topics below PREFIX: ``available`` (online or offline, retained, the broker says offline when the board is gone),
-``state`` (a summary, at most twice a second), ``status`` (retained) and ``landmarks`` (whole messages, at a limited
-rate). Home Assistant finds the device by itself.
+``state`` (a summary, at most twice a second, and with each status), ``status`` (retained) and ``landmarks`` (whole
+messages, at a limited rate). Home Assistant finds the device by itself.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class MqttSink:
         elif message["type"] == "faces" and self._landmarks_limit is not None and self._landmarks_limit.take():
             self._send("landmarks", to_line(message))
         # A status is rare, and where the camera is lost nothing follows it for 10 s.
-        if self._summary.is_due(now_s, STATE_EVERY_S) and (message["type"] == "status" or self._state_limit.take()):
+        if self._summary.is_due(now_s, STATE_EVERY_S) and (self._state_limit.take() or message["type"] == "status"):
             self._send("state", json.dumps(self._summary.give(now_s)))
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ from importlib import import_module
 
 from facewire_edge.errors import RuntimeMissingError
 
-INSTALL_OPENCV = "pip install opencv-python-headless"
+INSTALL_OPENCV = "pip install 'facewire[edge]'"  # which has the versions that go with a board's other packages
 
 
 def require_opencv() -> str:
@@ -19,5 +19,5 @@ def require_opencv() -> str:
     try:
         return str(import_module("cv2").__version__)
     except (ImportError, AttributeError) as error:  # AttributeError: a broken install leaves an empty package
-        what = "OpenCV cannot be imported"
-        raise RuntimeMissingError(f"{what}: {str(error).splitlines()[0]}; run: {INSTALL_OPENCV}") from error
+        reason = next((line for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
+        raise RuntimeMissingError(f"OpenCV cannot be imported: {reason.strip()}; run: {INSTALL_OPENCV}") from error

@@ -85,7 +85,7 @@ def run(config: EdgeConfig) -> Stats:
         monitor.ready()
         stats = loop(camera, tracker, sinks, origin, config.frames, monitor, stop, upkeep)
         monitor.stopping()
-        if stats.unreadable and not stats.frames:
+        if stats.unreadable and not stats.frames and not stop():
             raise DataError(
                 f"none of the {stats.unreadable} images of {config.input} can be read; the messages say why"
             )

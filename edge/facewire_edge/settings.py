@@ -33,11 +33,27 @@ def read_toml(path: Path, what: str) -> dict[str, Any]:
 
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        _refuse_wide(values)
     except OSError as error:
         raise UsageError(f"cannot read {what} {path}: {error.strerror}") from error
     except (ValueError, RecursionError) as error:  # a path may hold a zero byte, a value thousands of brackets
         raise UsageError(f"{path} is no TOML: {error}") from error
+    return values
+
+
+def _refuse_wide(value: Any) -> None:
+    """Refuse integers that TOML does not allow; Python would not even print one of some thousand digits.
+
+    Raises:
+        ValueError: there is one.
+
+    """
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError("a number of more than 64 bits")
+    if isinstance(value, (dict, list)):
+        for element in value.values() if isinstance(value, dict) else value:
+            _refuse_wide(element)
 
 
 def from_mapping(cls: type[T], values: Mapping[str, Any], where: str) -> T:
@@ -101,8 +117,6 @@ def _converted(hint: Any, value: Any, where: str) -> Any:
             raise UsageError(f"{where}: expected a table, got {value!r}")
         return {key: _converted(get_args(hint)[1], v, f"{where}.{key}") for key, v in value.items()}
     allowed = tuple(t for t in (get_args(hint) or (hint,)) if t is not type(None))
-    if type(value) is int and not -(2**63) <= value < 2**63:
-        raise UsageError(f"{where}: a number of more than 64 bits, which TOML does not allow")
     if float in allowed and type(value) is int:
         return float(value)
     if type(value) not in allowed:

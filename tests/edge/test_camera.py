@@ -208,13 +208,27 @@ def test_video_goes_on_behind_frames_that_cannot_be_decoded(tmp_path: Path, capl
 
     assert 100 < len(frames) < 120  # 6 in the middle are lost, not the 90 behind them too
     assert [frame.index for frame in frames] == list(range(len(frames)))
-    assert f"{len(frames)} of 120 frames can be read" in caplog.text
+    assert f"{120 - len(frames)} frames in the middle cannot be read" in caplog.text
 
 
 def test_video_may_have_a_colon_in_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_video(tmp_path / "a.mp4").rename(tmp_path / "12:30.mp4")
     monkeypatch.chdir(tmp_path)
     assert len(read_all(open_camera("12:30.mp4"))) == 6
+
+
+def test_video_that_is_shorter_than_its_header_says_tells_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "short.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 20, (64, 48))
+    for image in np.random.default_rng(0).integers(0, 255, (40, 48, 64, 3), dtype=np.uint8):
+        writer.write(image)
+    writer.release()
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    caplog.set_level("INFO")
+    frames = read_all(open_camera(str(path)))
+    # No warning: headers of a variable rate, or with longer sound, tell of too many frames too.
+    assert [r.levelname for r in caplog.records] == ["INFO"]
+    assert f"ends after {len(frames)} frames; its header tells of 40" in caplog.text
 
 
 def test_whole_video_ends_without_a_warning(caplog: pytest.LogCaptureFixture) -> None:

@@ -67,9 +67,10 @@ def test_shipped_models_run_from_the_copied_folder_and_print_whole_messages() ->
     assert '"faces":[{"id":0' in lines[-1]
 
 
-@pytest.mark.parametrize("broken", ["raise ImportError('libGL.so.1: cannot open shared object file')", ""])
+@pytest.mark.parametrize("broken", ["raise ImportError('libGL.so.1: no such file')", "raise ImportError", ""])
 @pytest.mark.parametrize(
-    "words", [["run", "--input", "replay"], ["bench"], ["doctor", "--input", "replay"], ["doctor", "--json"]]
+    "words",
+    [["run", "--input", "replay"], ["bench"], ["doctor", "--input", "replay"], ["config", "check", "facewire.toml"]],
 )
 def test_opencv_that_cannot_be_imported_is_told_with_its_remedy(words: list[str], broken: str, tmp_path: Path) -> None:
     (tmp_path / "cv2").mkdir()
@@ -79,7 +80,8 @@ def test_opencv_that_cannot_be_imported_is_told_with_its_remedy(words: list[str]
     done = subprocess.run(command, cwd=EDGE, capture_output=True, text=True, timeout=60, env=environment)
     assert done.returncode == 4
     assert "Traceback" not in done.stderr
-    assert "pip install opencv-python-headless" in done.stdout + done.stderr
+    assert "OpenCV cannot be imported: " in done.stdout + done.stderr
+    assert "pip install 'facewire[edge]'" in done.stdout + done.stderr
 
 
 def test_closed_pipe_is_an_end_and_not_an_error() -> None:

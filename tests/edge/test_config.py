@@ -28,6 +28,7 @@ def test_sink_does_not_write_into_what_is_read_or_written(flags: list[str]) -> N
         ("sink = ['jsonl:c']\nmodel = 'c.1'\n[stream]\nmax_file_mb = 1.0", False),
         ("sink = ['jsonl:c.1']\nmodel = 'c'\n[stream]\nmax_file_mb = 1.0", True),
         ("sink = ['jsonl:a.2', 'jsonl:a']", True),
+        ("sink = ['jsonl:/dev/null', 'jsonl:/dev/null']", True),
         ("sink = ['jsonl:a.b', 'jsonl:a']\n[stream]\nmax_file_mb = 1.0", True),
     ],
 )

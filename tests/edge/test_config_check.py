@@ -46,6 +46,7 @@ def test_example_configuration_is_good(capsys: pytest.CaptureFixture[str]) -> No
         ("= 3", 2, "is no TOML"),
         ("fps = 1" + "0" * 400, 2, "of more than 64 bits"),
         ("threads = 0x" + "f" * 5000, 2, "of more than 64 bits"),
+        ("sink = [[0x" + "f" * 5000 + "]]", 2, "of more than 64 bits"),
         ("a = " + "[" * 3000, 2, "is no TOML"),
     ],
 )

@@ -198,6 +198,7 @@ def test_rotation_that_fails_takes_no_old_file(tmp_path: Path) -> None:
             with pytest.raises(OutputError, match="cannot write"):
                 sink.publish({"n": n})
         (tmp_path / "log.jsonl.new").rmdir()
+        (tmp_path / "log.jsonl.new").write_text("what a crash left")
         sink.publish({"n": 12})
     found = [lines(tmp_path / name) for name in ("log.jsonl.2", "log.jsonl.1", "log.jsonl")]
     assert found == [[2, 3], [4, 5], [12]]
@@ -267,15 +268,6 @@ def test_udp_counts_what_the_network_does_not_take() -> None:
         sink.publish({**MESSAGE, "padding": "x" * 70_000})  # above the largest datagram
         sink.publish(MESSAGE)
         assert sink.dropped == 1
-
-
-def test_udp_to_localhost_reaches_who_listens_on_ipv4() -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
-        receiver.bind(("127.0.0.1", 0))
-        receiver.settimeout(5)
-        with closing(open_sink(f"udp://localhost:{receiver.getsockname()[1]}")) as sink:
-            sink.publish(MESSAGE)
-        assert json.loads(receiver.recv(2000)) == MESSAGE
 
 
 def test_udp_over_a_network_that_the_system_lacks_is_an_output_error(monkeypatch: pytest.MonkeyPatch) -> None:

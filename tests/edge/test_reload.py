@@ -191,6 +191,8 @@ def test_run_ends_with_its_terminal_but_under_nohup(prepare: Callable[[], None],
             os.close(ours)  # the terminal's window is closed
             if ends:
                 assert process.wait(PATIENCE_S) == 0
+                assert b"ended: 0 frames" in (tmp_path / "log").read_bytes()
+                assert '"state":"stopping"' in (tmp_path / "out.jsonl").read_text()
             else:
                 with pytest.raises(subprocess.TimeoutExpired):
                     process.wait(1.0)
