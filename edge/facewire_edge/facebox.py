@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from math import cos, sin
+from math import cos, sin, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
-from facewire_edge.geometry import Box, CropTransform
+from facewire_edge.geometry import Box, CropTransform, ShapeFit
+from facewire_edge.types import Detection
 
 # Mean of ibug68's 2,236 faces in the canonical crop (margin 1.25), crop units; order of the points5 schema.
 MEAN_POINTS5 = np.array(
@@ -32,3 +33,26 @@ def points5_of_box(box: Box) -> NDArray[np.float32]:
     side = float(np.sqrt(box.width * box.height / (WIDTH * HEIGHT)))
     x, y = box.centre
     return CropTransform(x, y - CENTRE_DOWN * side, side, 0.0, 1).from_units(MEAN_POINTS5)
+
+
+class FaceFit:
+    """Give the canonical crop of detected faces: turned as the five points, placed by them and by the box alike.
+
+    The five points of a profile lie close together, and those of a small or a tilted face are coarse; the box then says
+    better where and how large the face is. Of 961 faces of 40 px and more in WIDER, 5 more are found than by the points
+    alone (2026-11-23).
+    """
+
+    def __init__(self, mean_points5: NDArray[np.float32], size: int) -> None:
+        self._fit = ShapeFit(mean_points5, size)
+        face = box_of_points5(mean_points5 * size)
+        self._x, self._y = 0.5 - face.centre[0] / size, 0.5 - face.centre[1] / size  # from the face's to the crop's
+        self._side = size / sqrt(face.area)  # of the crop, in face sizes
+
+    def __call__(self, detection: Detection) -> CropTransform:
+        """Give the crop of a detection, in its frame."""
+        crop, (x, y) = self._fit(detection.points5), detection.box.centre
+        side = self._side * sqrt(max(detection.box.area, 1.0))
+        c, s = side * cos(crop.angle_rad), side * sin(crop.angle_rad)
+        x, y = x + c * self._x - s * self._y, y + s * self._x + c * self._y
+        return CropTransform((crop.x + x) / 2, (crop.y + y) / 2, sqrt(crop.side_px * side), crop.angle_rad, crop.size)

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from facewire_edge.card import ModelCard
-from facewire_edge.facebox import box_of_points5
+from facewire_edge.facebox import FaceFit, box_of_points5
 from facewire_edge.geometry import Box, CropTransform, ShapeFit
 from facewire_edge.interpreter import Model
-from facewire_edge.types import Image, Look, Points
+from facewire_edge.types import Detection, Image, Look, Points
 
 SPANS_IOU = 0.5  # of the mean shape's tight box and the face's, from which on landmarks span the face
 
@@ -32,12 +32,13 @@ class LandmarkModel:
         self.crop_ns = 0  # spent on cutting crops since start
         self._model = model
         self._fit = ShapeFit(self.mean_shape, card.input.width)
-        self._fit5 = ShapeFit(self.mean_points5, card.input.width)
-        self._spans = Box.around(self.mean_shape).iou(box_of_points5(self.mean_points5)) >= SPANS_IOU
+        self._fit_face = FaceFit(self.mean_points5, card.input.width)
+        face = box_of_points5(self.mean_points5 * card.input.width)
+        self._spans = Box.around(self.mean_shape * card.input.width).iou(face) >= SPANS_IOU
 
-    def crop_of_points5(self, points5: Points) -> CropTransform:
-        """Give the canonical crop of five detected points (5, 2) in frame pixels."""
-        return self._fit5(points5).on_grid()
+    def crop_of_detection(self, detection: Detection) -> CropTransform:
+        """Give the canonical crop of a detected face in frame pixels."""
+        return self._fit_face(detection).on_grid()
 
     def crop_of_landmarks(self, points: Points) -> CropTransform:
         """Give the canonical crop of the last frame's landmarks (N, 2) in frame pixels."""

@@ -38,7 +38,7 @@ JUMP = 0.5  # a track that goes so far in one frame must be confirmed by the det
 REVIVE = 1.0  # a face that appears so near to where a lost one was, or would be by now, is the lost one
 # A detection below the detector's threshold is a face if a first look at it has some presence, and a second, from what
 # the first found, has this one: profiles in a dark hall, at 0.3 to 0.5 of a score, have little at the first, whose crop
-# is as good as five coarse points. Of 906 face-free crops 1 shows such a face, 3 with the far model; no fewer if both
+# is as good as a coarse detection. Of 906 face-free crops 1 shows such a face, 3 with the far model; no fewer if both
 # looks must have 0.98, which with one detector found 1.11 instead of 1.40 faces a frame in that hall (2026-11-22).
 PLAUSIBLE, CERTAIN = 0.3, 0.99
 FAINT_LOOKS = 3  # at most so many of them in a search: each costs an inference
@@ -57,8 +57,8 @@ class LandmarkFinder(Protocol):
     schema: LandmarkSchema
     crop_ns: int  # spent on cutting crops since start
 
-    def crop_of_points5(self, points5: Points) -> CropTransform:
-        """Give the crop of five detected points."""
+    def crop_of_detection(self, detection: Detection) -> CropTransform:
+        """Give the crop of a detected face."""
 
     def crop_of_landmarks(self, points: Points) -> CropTransform:
         """Give the crop of the last frame's landmarks."""
@@ -155,7 +155,8 @@ class Tracker:
         grey = np.full((REHEARSAL_PX, REHEARSAL_PX, 3), 127, np.uint8)
         self._detector(grey)
         points5 = np.array([[40, 40], [88, 40], [64, 64], [45, 88], [83, 88]], np.float32)
-        look = self._landmarks(grey, self._landmarks.crop_of_points5(points5))
+        somewhere = Detection(Box(30, 5, 98, 95), 1.0, points5)
+        look = self._landmarks(grey, self._landmarks.crop_of_detection(somewhere))
         told = () if look.uncertainty is None else look.uncertainty
         if not np.isfinite(look.points).all() or not np.isfinite(look.presence) or not np.isfinite(told).all():
             raise ModelError("the landmark model answers a grey picture with no numbers; convert it again")
@@ -254,10 +255,10 @@ class Tracker:
     def _start(self, image: Image, detection: Detection) -> bool:
         """Begin to follow a detected face, or go on with a lost one that it must be; say whether it is a face."""
         needed, needed_then = presence_needed(detection, self._settings.min_presence)
-        look = self._landmarks(image, self._landmarks.crop_of_points5(detection.points5))
+        look = self._landmarks(image, self._landmarks.crop_of_detection(detection))
         if look.presence < needed:
             return False
-        # Once more from what was found: a first crop is only as good as five coarse points.
+        # Once more from what was found: a first crop is only as good as a coarse detection.
         look = self._landmarks(image, self._landmarks.crop_of_landmarks(look.points))
         box = self._landmarks.box_of(look.points)
         if look.presence < needed_then or any(box.iou(t.box) > SAME_IOU for t in self._tracks):

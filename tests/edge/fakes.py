@@ -50,8 +50,8 @@ class Landmarks:
         self.crop_ns = 0
         self.schema = POINTS5
 
-    def crop_of_points5(self, points5: Points) -> CropTransform:
-        return CropTransform.from_box(Box.around(points5), 64)
+    def crop_of_detection(self, detection: Detection) -> CropTransform:
+        return CropTransform.from_box(Box.around(detection.points5), 64)
 
     def crop_of_landmarks(self, points: Points) -> CropTransform:
         return CropTransform.from_box(Box.around(points), 64)

@@ -14,8 +14,6 @@ from facewire_edge.config import EdgeConfig
 from facewire_edge.detect import Int8Detector
 from facewire_edge.detectors import open_detector
 from facewire_edge.errors import ModelError
-from facewire_edge.facebox import box_of_points5, points5_of_box
-from facewire_edge.geometry import Box
 from facewire_edge.ssd import SsdDetector
 from facewire_edge.yunet import YuNetDetector
 
@@ -153,12 +151,6 @@ def test_ssd_boxes_leave_the_letterbox_and_weak_ones_stay_behind(tmp_path: Path)
     assert (found.box.x0, found.box.y0) == pytest.approx((79.5, 29.5))
     assert (found.box.x1, found.box.y1) == pytest.approx((119.5, 59.5))
     assert (found.points5[0, 0] + found.points5[1, 0]) / 2 == pytest.approx(99.5, abs=0.01)
-
-
-def test_points_of_a_box_lead_back_to_it() -> None:
-    box = Box(10, 20, 91.3, 127.3)
-    again = box_of_points5(points5_of_box(box))
-    assert (again.x0, again.y0, again.x1, again.y1) == pytest.approx((10, 20, 91.3, 127.3), abs=0.05)
 
 
 @pytest.mark.parametrize(

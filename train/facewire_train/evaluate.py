@@ -12,6 +12,7 @@ import numpy as np
 from facewire_edge.card import ModelCard
 from facewire_edge.detect import FaceDetector, cell_grid, detections_of, letterbox
 from facewire_edge.errors import UsageError
+from facewire_edge.facebox import FaceFit
 from facewire_edge.geometry import Box, CropTransform
 from facewire_edge.interpreter import Model, load_model
 from facewire_edge.landmarks import decode_landmarks, decode_uncertainty
@@ -139,7 +140,7 @@ def _crop_of(detection: Detection | None, card: ModelCard) -> CropTransform | No
     assert card.mean_points5 is not None
     if detection is None:
         return None
-    return CropTransform.from_points5(detection.points5, card.mean_points5, card.input.width).on_grid()
+    return FaceFit(card.mean_points5, card.input.width)(detection).on_grid()
 
 
 def best_detection(face: Box, detections: Sequence[Detection]) -> Detection | None:

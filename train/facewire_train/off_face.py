@@ -37,7 +37,7 @@ class OffFace:
         crops = [] if crop is None else [crop]
         if self.teacher is not None and all(face.complete for face in faces):
             found = self.teacher.alarms(image, [face_box(f) for f in faces], rng)
-            crops += [crop_of_alarm(five, self.mean_points5, self.size).warp(image) for five in found]
+            crops += [crop_of_alarm(alarm, self.mean_points5, self.size).warp(image) for alarm in found]
         return crops
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from facewire_edge.config import EdgeConfig
+from facewire_edge.facebox import FaceFit
 from facewire_edge.geometry import Box, CropTransform
 from facewire_edge.pipeline import load_models
 from facewire_edge.types import Detection, Points
@@ -33,18 +34,18 @@ class Teacher:
         """Give where there may be faces other than ``faces``; the rest of the image is background."""
         return [d.box for d in self._off(image, faces) if self._presence(image, d) >= LOWEST_PRESENCE]
 
-    def alarms(self, image: Image, faces: Sequence[Box], rng: np.random.Generator) -> Iterator[Points]:
-        """Give the five points (5, 2) of false alarms in an image that shows ``faces`` and no others."""
+    def alarms(self, image: Image, faces: Sequence[Box], rng: np.random.Generator) -> Iterator[Detection]:
+        """Give the false alarms in an image that shows ``faces`` and no others."""
         for x, y, tile in _tiles(image, rng):
             inside = [Box(f.x0 - x, f.y0 - y, f.x1 - x, f.y1 - y) for f in faces]
             found = (d for d in self._off(tile, inside) if min(d.box.width, d.box.height) >= SMALLEST_PX)
-            yield from (d.points5 + np.array([x, y], np.float32) for d in found)
+            yield from (_moved(d, x, y) for d in found)
 
     def _off(self, image: Image, faces: Sequence[Box]) -> Iterator[Detection]:
         return (d for d in self._detector(image) if not any(_touch(d.box, face) for face in faces))
 
     def _presence(self, image: Image, detection: Detection) -> float:
-        look = self._landmarks(image, self._landmarks.crop_of_points5(detection.points5))
+        look = self._landmarks(image, self._landmarks.crop_of_detection(detection))
         return self._landmarks(image, self._landmarks.crop_of_landmarks(look.points)).presence
 
 
@@ -54,10 +55,16 @@ def teacher_digest() -> str:
     return hashlib.sha256(Path(config.detector).read_bytes() + Path(config.model).read_bytes()).hexdigest()
 
 
-def crop_of_alarm(points5: Points, mean_points5: Points, size: int) -> CropTransform:
+def crop_of_alarm(alarm: Detection, mean_points5: Points, size: int) -> CropTransform:
     """Give what the device would crop, and a fifth more to move in."""
-    crop = CropTransform.from_points5(points5, mean_points5, size)
+    crop = FaceFit(mean_points5, size)(alarm)
     return replace(crop, side_px=crop.side_px * 1.2, size=int(size * 1.2))
+
+
+def _moved(detection: Detection, x: int, y: int) -> Detection:
+    box = detection.box
+    points5 = detection.points5 + np.array([x, y], np.float32)
+    return Detection(Box(box.x0 + x, box.y0 + y, box.x1 + x, box.y1 + y), detection.score, points5)
 
 
 def _touch(a: Box, b: Box) -> bool:
