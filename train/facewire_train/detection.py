@@ -66,7 +66,8 @@ def detection_figures(scenes: Sequence[Scene], card: ModelCard) -> dict[str, Any
     """Give, for every smallest size, AP, recall and false alarms an image at the card's threshold.
 
     Source: Everingham et al. 2010, "The PASCAL VOC Challenge", section 4.2, with every point of the curve; a face
-    below the smallest size, or marked ``ignore``, is neither wanted nor a false alarm, as in WIDER FACE.
+    below the smallest size, or marked ``ignore``, is neither wanted nor a false alarm, as in WIDER FACE. Where no face is
+    wanted there is no AP and no recall: None.
     """
     figures: dict[str, Any] = {"images": len(scenes)}
     for smallest in SMALLEST_PX:
@@ -74,8 +75,8 @@ def detection_figures(scenes: Sequence[Scene], card: ModelCard) -> dict[str, Any
         kept = scores >= card.min_score
         figures[f"{smallest}px"] = {
             "faces": wanted,
-            "ap": round(average_precision(hits, wanted), 4),
-            "recall": round(float(hits[kept].sum()) / max(wanted, 1), 4),
+            "ap": round(average_precision(hits, wanted), 4) if wanted else None,
+            "recall": round(float(hits[kept].sum()) / wanted, 4) if wanted else None,
             "false_alarms_per_image": round(float((~hits[kept]).sum()) / len(scenes), 4),
         }
     return figures
