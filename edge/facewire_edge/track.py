@@ -42,7 +42,9 @@ REVIVE = 1.0  # a face that appears so near to where a lost one was, or would be
 # looks must have 0.98, which with one detector found 1.11 instead of 1.40 faces a frame in that hall (2026-11-22).
 PLAUSIBLE, CERTAIN = 0.3, 0.99
 FAINT_LOOKS = 3  # at most so many of them in a search: each costs an inference
-RETRY_S = 0.5  # until a place is looked at again where a faint detection was no face
+# Until a place is looked at again where a faint detection was no face. A dark hall has 1.54 faces a frame with it, 1.43
+# with 0.5 s, for a tenth more inferences; on clips without faint faces nothing changes (2026-11-23).
+RETRY_S = 0.15
 PLACES = 16  # such places that are remembered, the latest
 FOLLOWED = 0.5  # of the presence that a new face needs is enough to go on: it has been a face until now
 KEEP_S = 2.0  # how long a lost face is remembered

@@ -66,8 +66,8 @@ def detection_figures(scenes: Sequence[Scene], card: ModelCard) -> dict[str, Any
     """Give, for every smallest size, AP, recall and false alarms an image at the card's threshold.
 
     Source: Everingham et al. 2010, "The PASCAL VOC Challenge", section 4.2, with every point of the curve; a face
-    below the smallest size, or marked ``ignore``, is neither wanted nor a false alarm, as in WIDER FACE. Where no face is
-    wanted there is no AP and no recall: None.
+    below the smallest size, or marked ``ignore``, is neither wanted nor a false alarm, as in WIDER FACE. AP and recall
+    are None where no face is wanted.
     """
     figures: dict[str, Any] = {"images": len(scenes)}
     for smallest in SMALLEST_PX:
