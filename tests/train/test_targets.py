@@ -1,8 +1,9 @@
+import cv2
 import numpy as np
 from facewire_edge.card import DetectorSpec
 from facewire_edge.detect import cell_grid, decode
 from facewire_train.config import AugmentConfig
-from facewire_train.scenes import Picture, Scene, compose
+from facewire_train.scenes import Picture, Scene, compose, place
 from facewire_train.targets import encode
 
 GRID = cell_grid(DetectorSpec((8, 16, 32), (20.0, 48.0, 112.0)), 256, 192)
@@ -54,6 +55,25 @@ def test_composed_picture_carries_its_faces_along() -> None:
         for x, y in centres:
             if 0 <= x < 256 and 0 <= y < 192:
                 assert made.image[y, x].min() > 128
+
+
+def test_box_holds_the_turned_face_whatever_the_turn() -> None:
+    """The face is a white ellipse, 30 by 50: in a picture that turns it, its box is that of its pixels."""
+    image = np.zeros((240, 320, 3), np.uint8)
+    cv2.ellipse(image, (160, 120), (15, 25), 0, 0, 360, (255, 255, 255), cv2.FILLED)
+    box = np.array([[145, 95, 175, 145]], np.float32)
+    scene = Scene(image, box, np.full((1, 5, 2), np.nan, np.float32), np.ones(1, bool), complete=False)
+    shapes = []
+    for seed in range(40):
+        made = place(scene, 256, 192, np.random.default_rng(seed))
+        x0, y0, x1, y1 = made.boxes[0]
+        if min(x0, y0) > 1 and x1 < 254 and y1 < 190:
+            rows, columns = np.nonzero(made.image[..., 0] > 127)
+            off = np.array([columns.min() - x0, rows.min() - y0, x1 - columns.max(), y1 - rows.max()])
+            assert np.abs(off).max() < 1.5 + 0.03 * (y1 - y0)
+            shapes.append((x1 - x0) / (y1 - y0))
+    assert min(shapes) < 0.65  # upright
+    assert max(shapes) > 1.3  # lying
 
 
 def test_large_face_weighs_more_than_a_crowd_of_small_ones() -> None:

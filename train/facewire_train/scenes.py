@@ -27,6 +27,8 @@ MAX_ENLARGE = 3.0  # of an image; beyond it pixels are blocks
 ANYWHERE = 0.2  # share of complete images shown around any place of theirs, mostly without a face
 KNOWN_AROUND = 1.0  # in an incomplete image, the background is known this many face sizes around a labelled face
 ROTATION = 0.15  # radians, standard deviation
+TURNED = 0.3  # share of scenes turned further, evenly up to FURTHEST: who lies down is looked for too
+FURTHEST = 1.9  # radians
 TINY_PX = 7.0  # a smaller face is neither wanted nor background
 
 
@@ -120,10 +122,11 @@ def place(scene: Scene, width: int, height: int, rng: np.random.Generator) -> Pi
     wanted = height * SMALLEST_FACE * float((LARGEST_FACE / SMALLEST_FACE) ** (rng.random() ** LEAN))
     least = LEAST_COVER * min(width / scene.image.shape[1], height / scene.image.shape[0])
     scale = min(max(wanted / max(face_size, 1.0), least), MAX_ENLARGE)
-    matrix = _matrix(face, scale, width, height, rng)
+    angle = float(rng.uniform(-FURTHEST, FURTHEST) if rng.random() < TURNED else rng.normal(0, ROTATION))
+    matrix = _matrix(face, scale, angle, width, height, rng)
     source, source_matrix = _prefiltered(scene.image, matrix, scale)
     image = cv2.warpAffine(source, source_matrix, (width, height), flags=cv2.INTER_LINEAR)
-    boxes, points = _moved(scene.boxes, matrix, scale), scene.points @ matrix[:, :2].T + matrix[:, 2]
+    boxes, points = _moved(scene.boxes, matrix), scene.points @ matrix[:, :2].T + matrix[:, 2]
     known = np.ones((height, width), bool)
     if not scene.complete:
         known = _known(boxes, width, height)
@@ -146,9 +149,8 @@ def _shown(scene: Scene, rng: np.random.Generator) -> int:
 
 
 def _matrix(
-    face: NDArray[np.float32], scale: float, width: int, height: int, rng: np.random.Generator
+    face: NDArray[np.float32], scale: float, angle: float, width: int, height: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    angle = float(rng.normal(0, ROTATION))
     c, s = scale * np.cos(angle), scale * np.sin(angle)
     linear = np.array([[c, -s], [s, c]])
     centre = np.array([(face[0] + face[2]) / 2, (face[1] + face[3]) / 2])
@@ -169,10 +171,10 @@ def _prefiltered(
     return np.asarray(small, np.uint8), matrix @ back
 
 
-def _moved(boxes: NDArray[np.float32], matrix: NDArray[np.float64], scale: float) -> NDArray[np.float32]:
-    """Move the centres; a box keeps its upright shape when the picture turns a little."""
+def _moved(boxes: NDArray[np.float32], matrix: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Give the boxes around the turned ellipses that the boxes hold: heads are round."""
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2 @ matrix[:, :2].T + matrix[:, 2]
-    halves = (boxes[:, 2:] - boxes[:, :2]) / 2 * scale
+    halves = np.sqrt(((boxes[:, 2:] - boxes[:, :2]) / 2) ** 2 @ (matrix[:, :2] ** 2).T)
     return np.concatenate([centres - halves, centres + halves], axis=1).astype(np.float32)
 
 
