@@ -62,3 +62,5 @@ def test_what_has_no_mean_is_refused(
     assert average(tmp_path / "mean.h5", one, one) == 2
     assert "--out must end in .keras" in capsys.readouterr().err
     assert not out.exists()
+    out.mkdir()
+    assert average(out, one, tmp_path / "absent.keras") == 7  # told before the models are read

@@ -104,6 +104,7 @@ def test_peer_of_a_finer_schema_is_mapped(tmp_path: Path, faces: Path) -> None:
         ({"schema": "ibug99"}, "unknown schema"),
         ({"faces": {"a": [[[1, 2]]]}}, "1 points, the schema has 68"),
         ({"faces": [1]}, "is no file of predictions"),
+        ({"name": None}, "a value is of another kind"),
         ({"ms": float("nan")}, "a value is of another kind"),
         ({"bytes": float("inf")}, "a value is of another kind"),
         ({"bytes": 10**400}, "a value is of another kind"),

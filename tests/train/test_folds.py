@@ -121,3 +121,6 @@ def test_runs_of_one_name_are_told_apart_by_their_paths() -> None:
 def test_folder_without_a_run_cannot_be_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", str(tmp_path)]) == 2
     assert "holds no run" in capsys.readouterr().err
+    page = tmp_path / "page.html"
+    page.mkdir()
+    assert main(["compare", str(tmp_path), "--page", str(page)]) == 7

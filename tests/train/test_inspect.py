@@ -1,6 +1,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from facewire_train.__main__ import main
 from facewire_train.datasets import read_labels
 from facewire_train.head import Pose, mean_head, project, rotation
 from facewire_train.head_pose import head_poses, pose_of_points
-from facewire_train.inspect_command import data_page
+from facewire_train.inspect_command import data_page, light_of
 
 from tests.train.made_sets import WRITERS, write_kaggle
 
@@ -24,6 +25,14 @@ def test_pose_of_a_projected_head_is_found_with_the_messages_signs(turn: tuple[f
     assert np.abs(pose_of_points(points, mean_head().astype(np.float64)) - turn).max() < 0.5
     points[:65] = np.nan
     assert np.isnan(pose_of_points(points, mean_head().astype(np.float64))).all()
+
+
+def test_face_left_of_its_picture_has_no_light(faces: Path) -> None:
+    sample = read_labels(faces).samples[0]
+    level, deviation, side = light_of(replace(sample, points=sample.points - (1000, 0)))
+    assert np.isnan([level, deviation]).all()
+    assert light_of(sample)[0] > 0
+    assert side == light_of(sample)[2]
 
 
 def test_rendered_heads_are_level_on_average(faces: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from facewire_edge.errors import UsageError
+from facewire_edge.files import refuse_unwritable
 from numpy.typing import NDArray
 
 from facewire_train.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
@@ -25,12 +26,14 @@ def run(arguments: argparse.Namespace) -> None:
     Raises:
         UsageError: there is one model alone, or they are not of one network.
         ModelError: a file is missing or no checkpoint.
+        OutputError: ``--out`` could not be written.
 
     """
     if len(arguments.model) < 2:
         raise UsageError("one --model has no mean; name two or more")
     if arguments.out.suffix != ".keras":
         raise UsageError(f"--out must end in .keras, got {arguments.out}")
+    refuse_unwritable(arguments.out)
     first, *others = (load_checkpoint(path) for path in arguments.model)
     for other in others:
         _refuse_foreign(first, other)

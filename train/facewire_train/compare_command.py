@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from facewire_edge.errors import UsageError
-from facewire_edge.files import write_text
+from facewire_edge.files import refuse_unwritable, write_text
 
 from facewire_train.charts import curves
 from facewire_train.fit import CONFIG, HISTORY, read_record
@@ -35,6 +35,7 @@ class Run:
 
 def run(arguments: argparse.Namespace) -> None:
     """Compare; print a table, write a page if asked for."""
+    refuse_unwritable(arguments.page)
     runs = with_names_apart([read_run(folder) for folder in arguments.runs], arguments.runs)
     print(as_text(runs))
     if arguments.page is not None:

@@ -105,7 +105,7 @@ def _histograms(samples: Sequence[Sample], schema: LandmarkSchema) -> str:
     poses = head_poses(samples, schema)
     sizes = np.array([max((b := Box.around(s.points)).width, b.height) for s in samples], dtype=np.float64)
     read = samples[:: max(1, len(samples) // MOST_READ)]
-    light = np.array([_light(s) for s in read], dtype=np.float64)
+    light = np.array([light_of(s) for s in read], dtype=np.float64)
     drawn = [
         histogram(sizes, "Face size", "px, longer side of the labelled points"),
         histogram(light[:, 0], "Brightness", "mean grey level of the face, 0 to 255"),
@@ -119,12 +119,12 @@ def _histograms(samples: Sequence[Sample], schema: LandmarkSchema) -> str:
     return section("Sizes, light, poses", note(about), charts(drawn))
 
 
-def _light(sample: Sample) -> tuple[float, float, int]:
-    """Give mean and deviation of the face's grey levels, and the image's shorter side."""
+def light_of(sample: Sample) -> tuple[float, float, int]:
+    """Give mean and deviation of the face's grey levels, NaN off its image, and the image's shorter side."""
     image = read_labelled(sample)
     box = Box.around(sample.points)
     x0, y0 = max(0, int(box.x0)), max(0, int(box.y0))
-    part = image[y0 : max(y0 + 1, int(box.y1) + 1), x0 : max(x0 + 1, int(box.x1) + 1)]
+    part = image[y0 : max(0, int(box.y1) + 1), x0 : max(0, int(box.x1) + 1)]
     if not part.size:
         return np.nan, np.nan, min(image.shape[:2])
     grey = cv2.cvtColor(part, cv2.COLOR_RGB2GRAY)

@@ -46,12 +46,12 @@ def read_peer(path: Path) -> Peer:
     """
     try:
         values = parse_json(path.read_text(), str(path))
-        schema = find_schema(str(values["schema"]))
+        schema = find_schema(_text(values["schema"]))
         faces = {
             _tidy(str(image)): [point_array(face, schema.n, f"{path}: {image}") for face in found]
             for image, found in values["faces"].items()
         }
-        return Peer(str(values["name"]), schema, faces, _number(values, "bytes", int), _number(values, "ms", float))
+        return Peer(_text(values["name"]), schema, faces, _number(values, "bytes", int), _number(values, "ms", float))
     except OSError as error:
         raise DataError(f"cannot read predictions {path}: {error.strerror}") from error
     except DataError:
@@ -59,6 +59,12 @@ def read_peer(path: Path) -> Peer:
     except (FacewireError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         what = f"{path} is no file of predictions ({_reason_of(error)})"
         raise DataError(f"{what}; expected name, schema and faces") from error
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
 
 
 def _reason_of(error: Exception) -> str:
