@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import cos, sin, sqrt
 
 import numpy as np
@@ -17,6 +18,9 @@ MEAN_POINTS5 = np.array(
 # Medians over 1,544 WIDER faces of 25 px or more, levelled within 20 degrees, in units of the canonical crop's side:
 # the box's centre below the crop's centre, its width and height. Quartiles: -0.17 to -0.11, 0.77 to 0.87, 1.00 to 1.16.
 CENTRE_DOWN, WIDTH, HEIGHT = -0.141, 0.813, 1.073
+# The other crop of a detection whose first shows no face: of 90 such of 925 that a detector found in WIDER's images it
+# shows 21, at the box's own size 11; 1,508 face-free crops show the same drawn face as before (2026-11-23).
+WIDER = 1.2
 
 
 def box_of_points5(points5: NDArray[np.float32]) -> Box:
@@ -44,15 +48,25 @@ class FaceFit:
     """
 
     def __init__(self, mean_points5: NDArray[np.float32], size: int) -> None:
-        self._fit = ShapeFit(mean_points5, size)
+        self._fit, self._size = ShapeFit(mean_points5, size), size
         face = box_of_points5(mean_points5 * size)
         self._x, self._y = 0.5 - face.centre[0] / size, 0.5 - face.centre[1] / size  # from the face's to the crop's
         self._side = size / sqrt(face.area)  # of the crop, in face sizes
 
     def __call__(self, detection: Detection) -> CropTransform:
         """Give the crop of a detection, in its frame."""
-        crop, (x, y) = self._fit(detection.points5), detection.box.centre
+        five, box = self._fit(detection.points5), self._by_box(detection)
+        middle = (five.x + box.x) / 2, (five.y + box.y) / 2
+        return CropTransform(*middle, sqrt(five.side_px * box.side_px), five.angle_rad, five.size)
+
+    def by_box(self, detection: Detection) -> CropTransform:
+        """Give a crop that is placed by the box alone, and wider: for points that mislead."""
+        crop = self._by_box(detection)
+        return replace(crop, side_px=crop.side_px * WIDER)
+
+    def _by_box(self, detection: Detection) -> CropTransform:
+        turn, (x, y) = self._fit(detection.points5).angle_rad, detection.box.centre
         side = self._side * sqrt(max(detection.box.area, 1.0))
-        c, s = side * cos(crop.angle_rad), side * sin(crop.angle_rad)
+        c, s = side * cos(turn), side * sin(turn)
         x, y = x + c * self._x - s * self._y, y + s * self._x + c * self._y
-        return CropTransform((crop.x + x) / 2, (crop.y + y) / 2, sqrt(crop.side_px * side), crop.angle_rad, crop.size)
+        return CropTransform(x, y, side, turn, self._size)

@@ -40,6 +40,10 @@ class LandmarkModel:
         """Give the canonical crop of a detected face in frame pixels."""
         return self._fit_face(detection).on_grid()
 
+    def crop_of_box(self, detection: Detection) -> CropTransform:
+        """Give a wider crop of a detected face, for which its five points tell no more than how it is turned."""
+        return self._fit_face.by_box(detection).on_grid()
+
     def crop_of_landmarks(self, points: Points) -> CropTransform:
         """Give the canonical crop of the last frame's landmarks (N, 2) in frame pixels."""
         return self._fit(points).on_grid()

@@ -41,7 +41,8 @@ REVIVE = 1.0  # a face that appears so near to where a lost one was, or would be
 # is as good as a coarse detection. Of 906 face-free crops 1 shows such a face, 3 with the far model; no fewer if both
 # looks must have 0.98, which with one detector found 1.11 instead of 1.40 faces a frame in that hall (2026-11-22).
 PLAUSIBLE, CERTAIN = 0.3, 0.99
-FAINT_LOOKS = 3  # at most so many of them in a search: each costs an inference
+FAINT_LOOKS = 3  # at most so many of them in a search of a video: each costs an inference
+ATTEMPTS = 0, 1  # of a detection: the crop by its points and its box; that by its box alone
 # Until a place is looked at again where a faint detection was no face. A dark hall has 1.54 faces a frame with it, 1.43
 # with 0.5 s, for a tenth more inferences; on clips without faint faces nothing changes (2026-11-23).
 RETRY_S = 0.15
@@ -61,6 +62,9 @@ class LandmarkFinder(Protocol):
 
     def crop_of_detection(self, detection: Detection) -> CropTransform:
         """Give the crop of a detected face."""
+
+    def crop_of_box(self, detection: Detection) -> CropTransform:
+        """Give another crop of a detected face, where the first shows none."""
 
     def crop_of_landmarks(self, points: Points) -> CropTransform:
         """Give the crop of the last frame's landmarks."""
@@ -85,9 +89,10 @@ class TrackSettings:
     uncertainty: bool = False
 
 
-def presence_needed(detection: Detection, min_presence: float) -> tuple[float, float]:
-    """Give the presence that the first and the second look at a detection must have."""
-    return (PLAUSIBLE, max(CERTAIN, min_presence)) if detection.faint else (0.0, min_presence)
+def presence_needed(detection: Detection, min_presence: float) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Give the presence that the first and the second look at a detection must have, for each attempt."""
+    strict = PLAUSIBLE, max(CERTAIN, min_presence)
+    return (strict if detection.faint else (0.0, min_presence)), strict
 
 
 @dataclass(slots=True, eq=False)
@@ -117,7 +122,8 @@ class Tracker:
         self._openness = FaceOpenness(landmarks.schema) if settings.blink else None
         self._tracks: list[_Track] = []
         self._lost: list[_Track] = []
-        self._in_vain: deque[tuple[int, Box]] = deque(maxlen=PLACES)
+        self._in_vain: deque[tuple[int, int, Box]] = deque(maxlen=PLACES)  # when, which attempt, where
+        self._still = False
         self._next_id = 0
         self._time_ns = 0
         self._thumbnail, self._brightness = np.zeros((0, 0), np.int16), 0
@@ -135,6 +141,7 @@ class Tracker:
             self._match(frame.image, detections)
         self._settle()
         self._tracks = sorted(self._tracks, key=lambda t: -t.box.area)[: self._settings.max_faces]
+        self._still = False
         faces = tuple(self._face(track) for track in self._tracks if not track.shared)
         ms = {"crop": self._landmarks.crop_ns - crop_ns, "landmarks": time.perf_counter_ns() - start}
         return faces, {"detect": detect_ms, **{stage: value / 1e6 for stage, value in ms.items()}}
@@ -164,8 +171,8 @@ class Tracker:
             raise ModelError("the landmark model answers a grey picture with no numbers; convert it again")
 
     def reset(self) -> None:
-        """Forget all tracks, and where no face was: the next frame is another picture."""
-        self._tracks, self._lost = [], []
+        """Forget all tracks, and where no face was: the next frame is another picture, perhaps the last."""
+        self._tracks, self._lost, self._still = [], [], True
         self._in_vain.clear()
         self._search_next()
 
@@ -238,32 +245,35 @@ class Tracker:
         fresh = [d for d in detections if id(d) not in near]
         sure = sorted((d for d in fresh if not d.faint), key=lambda d: -d.box.area)
         for detection in sure[: 2 * self._settings.max_faces]:
-            self._start(image, detection)
+            self._start(image, detection, ATTEMPTS)
         for track in [t for t in self._tracks if t.doubt]:
             self._lose(track)
         self._start_faint(image, [d for d in fresh if d.faint])
 
     def _start_faint(self, image: Image, detections: Sequence[Detection]) -> None:
-        """Look at a few of what the detector is not sure of, while there is room: where no look was in vain of late."""
-        longest_ago = sorted(detections, key=self._tried_ns)[:FAINT_LOOKS]
-        for detection in [d for d in longest_ago if self._time_ns - self._tried_ns(d) >= RETRY_S * 1e9]:
-            if len(self._tracks) < self._settings.max_faces and not self._start(image, detection):
-                self._in_vain.append((self._time_ns, detection.box))
+        """Look at what the detector is not sure of, while there is room: where no look was in vain of late.
 
-    def _tried_ns(self, detection: Detection) -> float:
-        """Give when the last look at this place was in vain."""
-        return max((time for time, box in self._in_vain if detection.box.iou(box) >= MATCH_IOU), default=-np.inf)
+        In a video at a few places, and at each in turn with the one crop and the other: it goes on.
+        """
+        tries = sorted(((*self._last_try(d), d) for d in detections), key=lambda item: item[0])
+        due = [(last, d) for time_ns, last, d in tries if self._time_ns - time_ns >= RETRY_S * 1e9]
+        for last, detection in due if self._still else due[:FAINT_LOOKS]:
+            attempts = ATTEMPTS if self._still else (1 - last,)
+            if len(self._tracks) < self._settings.max_faces and not self._start(image, detection, attempts):
+                self._in_vain.append((self._time_ns, attempts[-1], detection.box))
 
-    def _start(self, image: Image, detection: Detection) -> bool:
+    def _last_try(self, detection: Detection) -> tuple[float, int]:
+        """Give when the last look at this place was in vain, and which attempt it was."""
+        tries = ((time, attempt) for time, attempt, box in self._in_vain if detection.box.iou(box) >= MATCH_IOU)
+        return max(tries, default=(-np.inf, ATTEMPTS[-1]))
+
+    def _start(self, image: Image, detection: Detection, attempts: Sequence[int]) -> bool:
         """Begin to follow a detected face, or go on with a lost one that it must be; say whether it is a face."""
-        needed, needed_then = presence_needed(detection, self._settings.min_presence)
-        look = self._landmarks(image, self._landmarks.crop_of_detection(detection))
-        if look.presence < needed:
+        look = self._look_at(image, detection, attempts)
+        if look is None:
             return False
-        # Once more from what was found: a first crop is only as good as a coarse detection.
-        look = self._landmarks(image, self._landmarks.crop_of_landmarks(look.points))
         box = self._landmarks.box_of(look.points)
-        if look.presence < needed_then or any(box.iou(t.box) > SAME_IOU for t in self._tracks):
+        if any(box.iou(t.box) > SAME_IOU for t in self._tracks):
             return False
         smoother = OneEuro() if self._settings.smooth else None
         motion = Motion.of(box, self._time_ns)
@@ -275,6 +285,20 @@ class Tracker:
             self._next_id += 1
         self._tracks.append(track)
         return True
+
+    def _look_at(self, image: Image, detection: Detection, attempts: Sequence[int]) -> Look | None:
+        """Give what the landmark model sees in a detection, None where it sees no face."""
+        crops = self._landmarks.crop_of_detection, self._landmarks.crop_of_box
+        needed = presence_needed(detection, self._settings.min_presence)
+        for attempt in attempts:
+            first = self._landmarks(image, crops[attempt](detection))
+            if first.presence < needed[attempt][0]:
+                continue
+            # Once more from what was found: a first crop is only as good as a coarse detection.
+            second = self._landmarks(image, self._landmarks.crop_of_landmarks(first.points))
+            if second.presence >= needed[attempt][1]:
+                return second
+        return None
 
     def _nearest_lost(self, box: Box) -> _Track | None:
         """Give the lost track that this face continues."""

@@ -53,6 +53,9 @@ class Landmarks:
     def crop_of_detection(self, detection: Detection) -> CropTransform:
         return CropTransform.from_box(Box.around(detection.points5), 64)
 
+    def crop_of_box(self, detection: Detection) -> CropTransform:
+        return CropTransform.from_box(detection.box, 64)
+
     def crop_of_landmarks(self, points: Points) -> CropTransform:
         return CropTransform.from_box(Box.around(points), 64)
 

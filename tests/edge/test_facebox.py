@@ -4,7 +4,7 @@ from math import radians
 
 import numpy as np
 import pytest
-from facewire_edge.facebox import MEAN_POINTS5, FaceFit, box_of_points5, points5_of_box
+from facewire_edge.facebox import MEAN_POINTS5, WIDER, FaceFit, box_of_points5, points5_of_box
 from facewire_edge.geometry import Box, CropTransform
 from facewire_edge.types import Detection, Points
 
@@ -36,6 +36,15 @@ def test_box_holds_the_crop_of_a_profile_open() -> None:
     crop = FaceFit(MEAN_POINTS5, SIZE)(Detection(box, 1.0, turned))
     assert alone.side_px < 0.8 * place.side_px
     assert crop.side_px == pytest.approx((alone.side_px * place.side_px) ** 0.5, rel=0.01)
+
+
+def test_crop_by_the_box_heeds_the_points_for_its_turn_alone() -> None:
+    place, astray = PLACES[2], (30, -20)
+    points5 = place.from_units(MEAN_POINTS5)
+    box = box_of_points5(points5)
+    crop = FaceFit(MEAN_POINTS5, SIZE).by_box(Detection(box, 1.0, (points5 * 0.5 + astray).astype(np.float32)))
+    assert (crop.x, crop.y, crop.side_px) == pytest.approx((place.x, place.y, WIDER * place.side_px), abs=0.01)
+    assert crop.angle_rad == pytest.approx(place.angle_rad, abs=1e-4)
 
 
 def test_box_without_area_still_gives_a_crop() -> None:

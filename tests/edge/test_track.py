@@ -107,11 +107,16 @@ def test_few_faint_detections_are_looked_at_in_one_search() -> None:
 
 
 class Refusing(fakes.Landmarks):  # type: ignore[name-defined,misc]
-    """Find no face anywhere; note where it was looked for."""
+    """Find no face anywhere; note where it was looked for, and whether by the box alone."""
 
     def __init__(self) -> None:
         super().__init__()
         self.looks: list[int] = []
+        self.by_box = 0
+
+    def crop_of_box(self, detection: Detection) -> CropTransform:
+        self.by_box += 1
+        return super().crop_of_box(detection)
 
     def __call__(self, image: np.ndarray, crop: CropTransform) -> Look:
         self.looks.append(round(crop.x))
@@ -122,13 +127,32 @@ def test_faint_detections_that_were_no_faces_wait() -> None:
     landmarks, looks = Refusing(), []
     tracker = Tracker(fakes.Detector(faint=True), landmarks, TrackSettings())
     picture = fakes.picture(*((20 + 40 * i, 50, 20) for i in range(5)))
-    for i in range(18):  # 0.6 s
+    for i in range(14):
         landmarks.looks = []
         tracker(Frame(picture, i, i * 33_000_000))
         looks.append(landmarks.looks)
+        assert landmarks.by_box == (0 if i < 5 else 3 if i < 6 else 5)  # at each place in turn
     assert [len(found) for found in looks[:3]] == [3, 2, 0]  # three in a search, then the others
     assert len({*looks[0], *looks[1]}) == 5
-    assert [found for found in looks[3:] if found] == looks[:2]  # half a second later
+    assert looks[5:7] == looks[10:12] == looks[:2]  # 0.15 s later, and again
+    assert not any(looks[2:5] + looks[7:10] + looks[12:])
+
+
+def test_all_faint_detections_of_a_still_are_looked_at_in_both_ways() -> None:
+    landmarks = Refusing()
+    tracker = Tracker(fakes.Detector(faint=True), landmarks, TrackSettings())
+    tracker.reset()
+    tracker(Frame(fakes.picture(*((20 + 40 * i, 50, 20) for i in range(5))), 0, 0))
+    assert (len(landmarks.looks), landmarks.by_box) == (10, 5)
+
+
+@pytest.mark.parametrize("faint", [True, False])
+def test_face_is_found_by_its_box_where_the_points_mislead(faint: bool) -> None:
+    landmarks = fakes.Landmarks()
+    landmarks.crop_of_detection = lambda detection: CropTransform(0, 0, 10, 0, 64)  # type: ignore[method-assign]
+    tracker = Tracker(fakes.Detector(faint=faint), landmarks, TrackSettings())
+    frames = [Frame(fakes.picture((50, 50, 30)), i, i * 100_000_000) for i in range(3)]
+    assert [len(tracker(frame)[0]) for frame in frames] == ([0, 0, 1] if faint else [1, 1, 1])
 
 
 @pytest.mark.parametrize(("width", "forget"), [(200, True), (220, False)])  # another picture; a cut: another shape
@@ -139,7 +163,7 @@ def test_where_no_face_was_is_forgotten_with_its_picture(width: int, forget: boo
     if forget:
         tracker.reset()
     tracker(Frame(fakes.picture((50, 50, 30), width=width), 1, 33_000_000))
-    assert landmarks.looks == [50, 50]
+    assert set(landmarks.looks[1:]) == {50}
 
 
 @pytest.mark.parametrize("asked", [True, False])

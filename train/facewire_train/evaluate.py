@@ -61,6 +61,14 @@ class Looks:
         expected = None if self.expected is None else np.where(chosen[:, None], self.expected, np.float32(np.nan))
         return Looks(points, self.presence * chosen, expected)
 
+    def or_else(self, other: Looks) -> Looks:
+        """Take the other's looks at the samples of which there is none here."""
+        expected = self.expected if other.expected is None else other.expected
+        if self.expected is not None and other.expected is not None:
+            expected = np.where(np.isnan(self.expected), other.expected, self.expected)
+        points = np.where(np.isnan(self.points), other.points, self.points)
+        return Looks(points, np.maximum(self.presence, other.presence), expected)
+
 
 def to_network(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Give uint8 RGB (..., 3) as the network eats it: [-1, 1]."""
@@ -118,7 +126,8 @@ def truth5_crop(sample: Sample, card: ModelCard) -> CropTransform:
 
 def detector_crop(sample: Sample, card: ModelCard, detector: FaceDetector) -> CropTransform | None:
     """Give the canonical crop that the device would cut for this face; None where the detector missed it."""
-    return _crop_of(_detection(sample, card, detector), card)
+    detection = _detection(sample, card, detector)
+    return None if detection is None else _face_fit(card)(detection).on_grid()
 
 
 def _detection(sample: Sample, card: ModelCard, detector: FaceDetector) -> Detection | None:
@@ -136,11 +145,9 @@ def true_box(sample: Sample, card: ModelCard) -> Box:
     return face_box(sample)
 
 
-def _crop_of(detection: Detection | None, card: ModelCard) -> CropTransform | None:
+def _face_fit(card: ModelCard) -> FaceFit:
     assert card.mean_points5 is not None
-    if detection is None:
-        return None
-    return FaceFit(card.mean_points5, card.input.width)(detection).on_grid()
+    return FaceFit(card.mean_points5, card.input.width)
 
 
 def best_detection(face: Box, detections: Sequence[Detection]) -> Detection | None:
@@ -245,13 +252,29 @@ def _as_device(
 ) -> tuple[list[CropTransform | None], Looks]:
     """Give the crops and looks with which the device begins to follow a face, nothing where it believes in none.
 
-    It looks twice, the second time where the first look found the landmarks; see Tracker.
+    It looks twice, the second time where the first look found the landmarks, and where that shows no face twice more
+    from the detector's box; see Tracker.
     """
-    detections = [_detection(s, card, detector) for s in samples]
-    first = predict(samples, [_crop_of(d, card) for d in detections], card, run)
+    detections, fit = [_detection(s, card, detector) for s in samples], _face_fit(card)
+    crops, looks = _looked_twice(samples, detections, fit, 0, card, run)
+    again = [None if crop else detection for detection, crop in zip(detections, crops, strict=True)]
+    others, more = _looked_twice(samples, again, fit.by_box, 1, card, run)
+    return [crop or other for crop, other in zip(crops, others, strict=True)], looks.or_else(more)
+
+
+def _looked_twice(
+    samples: Sequence[Sample],
+    detections: Sequence[Detection | None],
+    crop_of: Callable[[Detection], CropTransform],
+    attempt: int,
+    card: ModelCard,
+    run: BatchRunner,
+) -> tuple[list[CropTransform | None], Looks]:
+    """Give the second crops and looks, nothing where these two show too little of a face for this attempt."""
+    first = predict(samples, [None if d is None else crop_of(d).on_grid() for d in detections], card, run)
     crops = [None if d is None else _landmark_crop(p, card) for d, p in zip(detections, first.points, strict=True)]
     second = predict(samples, crops, card, run)
-    needed = [(0.0, 0.0) if d is None else presence_needed(d, card.min_presence) for d in detections]
+    needed = [(0.0, 0.0) if d is None else presence_needed(d, card.min_presence)[attempt] for d in detections]
     believed: NDArray[np.bool_] = np.all(np.column_stack([first.presence, second.presence]) >= needed, axis=1)
     return [c if yes else None for c, yes in zip(crops, believed, strict=True)], second.where(believed)
 
