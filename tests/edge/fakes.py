@@ -68,4 +68,4 @@ class Landmarks:
         found = face_of(image, int(image[y, x, 0])) if inside and image[y, x, 0] else None
         if found is None:
             return Look((np.array([crop.x, crop.y], np.float32) + SHAPE * 10).astype(np.float32), 0.0)
-        return Look(found[0], 0.99, np.full(len(SHAPE), 2.0, np.float32))
+        return Look(found[0], 0.999, np.full(len(SHAPE), 2.0, np.float32))
