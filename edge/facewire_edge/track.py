@@ -37,15 +37,12 @@ AMBIGUOUS_FRAMES = 5  # with no telling difference, before the newer of the two 
 JUMP = 0.5  # a track that goes so far in one frame must be confirmed by the detector
 REVIVE = 1.0  # a face that appears so near to where a lost one was, or would be by now, is the lost one
 # A detection below the detector's threshold is a face if a first look at it has some presence, and a second, from what
-# the first found, has this one: profiles in a dark hall, at 0.3 to 0.5 of a score, have little at the first, whose crop
-# is as good as a coarse detection. Of 906 face-free crops 1 shows such a face, 3 with the far model; no fewer if both
-# looks must have 0.98, which with one detector found 1.11 instead of 1.40 faces a frame in that hall (2026-11-22).
-PLAUSIBLE, CERTAIN = 0.3, 0.99
-# Likewise where a detection is tried a second time, by its box alone. In stills, whose faint detections are all tried
-# in both ways, 84.7 % of WIDER's faces of 32 px and more are found, of the first three in one way 77.9 % (`face_far`
-# 90.0 and 88.0 %), up to 20 a picture; of 1,508 face-free crops none shows more than a drawn face (`face_far` 4, with
-# 0.3 and 0.99 8; 2026-11-23).
-PLAUSIBLE_AGAIN, CERTAIN_AGAIN = 0.6, 0.995
+# the first found, is certain: profiles in a dark hall, at 0.3 to 0.5 of a score, have little at the first, whose crop
+# is as good as a coarse detection. Where a detection is tried a second time, by its box alone, the first look must have
+# more. In stills, whose faint detections are all tried in both ways, 85.0 % of WIDER's faces of 32 px and more are
+# found (`face_far` 89.7 %), up to 20 a picture; of 1,508 face-free crops 5 show a face (8), 4 of them a drawn one. With
+# 0.99 instead of 0.995 6 (12) do (2026-11-23).
+PLAUSIBLE, PLAUSIBLE_AGAIN, CERTAIN = 0.3, 0.6, 0.995
 FAINT_LOOKS = 3  # at most so many of them in a search of a video: each costs an inference
 ATTEMPTS = 0, 1  # of a detection: the crop by its points and its box; that by its box alone
 # Until a place is looked at again where a faint detection was no face. A dark hall has 1.54 faces a frame with it, 1.43
@@ -97,7 +94,7 @@ class TrackSettings:
 def presence_needed(detection: Detection, min_presence: float) -> tuple[tuple[float, float], tuple[float, float]]:
     """Give the presence that the first and the second look at a detection must have, for each attempt."""
     first = (PLAUSIBLE, max(CERTAIN, min_presence)) if detection.faint else (0.0, min_presence)
-    return first, (PLAUSIBLE_AGAIN, max(CERTAIN_AGAIN, min_presence))
+    return first, (PLAUSIBLE_AGAIN, max(CERTAIN, min_presence))
 
 
 @dataclass(slots=True, eq=False)

@@ -298,7 +298,7 @@ def test_missed_faces_are_counted_and_fail(faces: Path, card: ModelCard) -> None
 
 
 @pytest.mark.parametrize(
-    ("faint", "presence", "found"), [(False, 0.6, 30), (False, 0.4, 0), (True, 0.9, 0), (True, 0.99, 30)]
+    ("faint", "presence", "found"), [(False, 0.6, 30), (False, 0.4, 0), (True, 0.9, 0), (True, 0.999, 30)]
 )
 def test_detections_count_as_far_as_the_device_believes_them(
     faces: Path, card: ModelCard, faint: bool, presence: float, found: int
