@@ -30,7 +30,7 @@ class Box:
     y1: float
 
     @classmethod
-    def around(cls, points: Points) -> Box:
+    def around(cls, points: Points | NDArray[np.float64]) -> Box:
         """Give the tight box of ``points`` (N, 2), NaN left out."""
         rows = np.ascontiguousarray(points.T)  # NumPy reduces along the last axis faster
         return cls(*np.fmin.reduce(rows, axis=1).tolist(), *np.fmax.reduce(rows, axis=1).tolist())
@@ -169,8 +169,7 @@ class CropTransform:
         reach = self.side_px * ((abs(cos(self.angle_rad)) + abs(sin(self.angle_rad))) / 2 + 2 / self.size)
         x0, y0 = max(0, int(self.x - reach)), max(0, int(self.y - reach))
         x1, y1 = max(0, int(self.x + reach) + 1), max(0, int(self.y + reach) + 1)
-        # Copied first, which fetches many rows at once: to halve 290 x 290 that no cache holds takes 67 us, not 105.
-        part, x, y, side_px = image[y0:y1, x0:x1].copy(), self.x - x0, self.y - y0, self.side_px
+        part, x, y, side_px = image[y0:y1, x0:x1], self.x - x0, self.y - y0, self.side_px
         while side_px >= SHRINK_FROM * self.size and part.size:
             part, x, y, side_px = halved(part), (x - 0.5) / 2, (y - 0.5) / 2, side_px / 2
         return part, CropTransform(x, y, side_px, self.angle_rad, self.size)
