@@ -69,7 +69,7 @@ class Face:
     landmarks: Points  # (N, 2)
     detection: Detection | None = None  # when the detector ran on this frame
     pose: Pose | None = None  # where it is asked for
-    openness: Openness | None = None  # where blink is asked for
+    openness: Openness | None = None  # where blink is asked for, and the landmarks show a face
     blink: bool = False  # the eyes are closed, on the average of both
     uncertainty: NDArray[np.float32] | None = None  # (N,) distance from the truth to expect, where it is asked for
     whole: Box | None = None  # of the face, where landmarks may be of a part of it

@@ -33,14 +33,14 @@ class Detector:
 
     def __init__(self, faint: bool = False) -> None:
         self.calls = 0
-        self.blind, self.faint = False, faint
+        self.blind, self.faint, self.score = False, faint, 0.9
 
     def __call__(self, image: Image) -> list[Detection]:
         self.calls += 1
         if self.blind:
             return []
         found = [face_of(image, level) for level in GREY_LEVELS]
-        return [Detection(box, 0.9, points, self.faint) for points, box in (f for f in found if f is not None)]
+        return [Detection(box, self.score, points, self.faint) for points, box in (f for f in found if f is not None)]
 
 
 class Landmarks:

@@ -1,4 +1,5 @@
 import importlib.util
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 from facewire_edge.geometry import Box, CropTransform
 from facewire_edge.track import Tracker, TrackSettings
-from facewire_edge.types import Detection, Face, Frame, Look
+from facewire_edge.types import Detection, Face, Frame, Look, Openness
 
 _spec = importlib.util.spec_from_file_location("edge_fakes", Path(__file__).with_name("fakes.py"))
 assert _spec is not None
@@ -34,8 +35,8 @@ def test_as_many_faces_as_wanted_are_searched_for_more_rarely_until_one_goes() -
     pictures = [fakes.picture((40 + i, 50, 30)) for i in range(61)] + [fakes.picture()]
     faces, calls = follow(pictures, detect_every=10, max_faces=1)
     assert [i for i, f in enumerate(faces) if f and f[0].detection is not None] == [0, 30, 60]
-    assert (faces[-1], calls) == ((), 3)
-    assert follow([*pictures, fakes.picture()], detect_every=10, max_faces=1)[1] == 4  # the frame after the loss
+    assert (faces[-1], calls) == ((), 4)  # in the frame of the loss
+    assert follow([*pictures, fakes.picture()], detect_every=10, max_faces=1)[1] == 5  # and in the one after it
 
 
 def test_without_a_face_every_frame_is_searched() -> None:
@@ -49,7 +50,7 @@ def test_face_that_goes_is_let_go_at_once_and_searched_for() -> None:
     faces, calls = follow(pictures, detect_every=100)
     assert [len(f) for f in faces] == [1, 0, 0, 1]
     assert faces[3][0].id == 1
-    assert calls == 3
+    assert calls == 4
 
 
 def test_new_face_beside_a_followed_one_gets_an_id_of_its_own() -> None:
@@ -69,24 +70,80 @@ def test_face_that_no_network_believes_is_not_started() -> None:
     assert faces == [()]
 
 
+class Fading(fakes.Landmarks):  # type: ignore[name-defined,misc]
+    """See faces less and less; run beside a detector that goes on to see them, or not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.presence, self.detector = 0.99, fakes.Detector()
+        self.tracker = Tracker(self.detector, self, TrackSettings(min_presence=0.9, detect_every=100))
+
+    def __call__(self, image: np.ndarray, crop: CropTransform) -> Look:
+        look = super().__call__(image, crop)
+        return look._replace(presence=min(look.presence, self.presence))
+
+    def run(self, presences: Sequence[float], x: Callable[[int], float] = lambda i: 50) -> list[tuple[Face, ...]]:
+        found = []
+        for i, self.presence in enumerate(presences):
+            found.append(self.tracker(Frame(fakes.picture((x(i), 50, 30), width=400), i, i * 33_000_000))[0])
+        return found
+
+
 def test_a_followed_face_needs_half_the_presence_of_a_new_one() -> None:
-    class Fading(fakes.Landmarks):
-        presence = 0.99
-
-        def __call__(self, image: np.ndarray, crop: CropTransform) -> Look:
-            look = super().__call__(image, crop)
-            return look._replace(presence=min(look.presence, self.presence))
-
     landmarks = Fading()
-    tracker = Tracker(fakes.Detector(), landmarks, TrackSettings(min_presence=0.9))
-    seen = []
-    for i, landmarks.presence in enumerate((0.6, 0.95, 0.6, 0.5, 0.4)):
-        seen.append(len(tracker(Frame(fakes.picture((50, 50, 30)), i, i * 33_000_000))[0]))
-    assert seen == [0, 1, 1, 1, 0]
+    first = landmarks.run([0.4, 0.95, 0.6, 0.5])
+    landmarks.detector.blind = True
+    assert [len(faces) for faces in first + landmarks.run([0.4])] == [0, 1, 1, 1, 0]
 
 
-@pytest.mark.parametrize(("presence", "found"), [((1.0, 1.0), 1), ((0.4, 1.0), 1), ((0.2, 1.0), 0), ((1.0, 0.98), 0)])
-def test_a_faint_detection_is_a_face_if_the_second_look_is_certain(presence: tuple[float, float], found: int) -> None:
+def test_a_face_that_the_landmark_model_loses_goes_on_for_a_second_while_the_detector_sees_it() -> None:
+    faces = Fading().run([0.95] * 5 + [0.1] * 40, lambda i: 50 + i)
+    assert [len(found) for found in faces] == [1] * 35 + [0] * 10
+    assert {f.id for found in faces for f in found} == {0}
+    assert [round(f.presence, 2) for found in faces[4:7] for f in found] == [0.95, 0.1, 0.1]
+    assert faces[30][0].box.centre[0] == pytest.approx(80, abs=2)
+
+
+@pytest.mark.parametrize("change", ["blind", "weak", "away"])
+def test_a_face_that_nothing_sees_is_let_go_at_once(change: str) -> None:
+    landmarks = Fading()
+    landmarks.run([0.95] * 5)
+    landmarks.detector.blind, landmarks.detector.score = change == "blind", 0.35 if change == "weak" else 0.9
+    assert landmarks.run([0.1], lambda i: 66 if change == "away" else 50) == [()]  # its box still overlaps the last
+
+
+def test_a_face_that_is_not_seen_has_no_open_eyes() -> None:
+    landmarks = Fading()
+    landmarks.tracker._openness = lambda points: Openness(0.3, 0.3, 0.0)  # type: ignore[assignment]
+    faces = landmarks.run([0.95, 0.1, 0.95])
+    assert [found[0].openness is None for found in faces] == [False, True, False]
+
+
+@pytest.mark.parametrize(("presences", "found"), [([0.6] * 4, [0, 0, 1, 1]), ([0.6, 0.6, 0.1, 0.6, 0.6], [0] * 5)])
+def test_almost_a_face_in_three_searches_running_is_one(presences: list[float], found: list[int]) -> None:
+    assert [len(faces) for faces in Fading().run(presences)] == found
+
+
+def test_almost_faces_at_other_places_or_in_stills_are_none() -> None:
+    assert Fading().run([0.6] * 6, lambda i: 50 + 100 * (i % 2)) == [()] * 6
+    landmarks = Fading()
+    for _ in range(4):
+        landmarks.tracker.reset()
+        assert landmarks.run([0.6]) == [()]
+
+
+@pytest.mark.parametrize(
+    ("presence", "found"),
+    [
+        ((1.0, 1.0), 1),
+        ((0.4, 1.0), 1),
+        ((0.2, 1.0), 0),
+        ((1.0, 0.4), 0),
+        ((1.0, 0.98, 1.0, 1.0), 1),  # promising: in its other crop, too
+        ((1.0, 0.98, 1.0, 0.98), 0),
+    ],
+)
+def test_a_faint_detection_is_a_face_if_the_second_look_is_certain(presence: tuple[float, ...], found: int) -> None:
     class Wavering(fakes.Landmarks):  # type: ignore[name-defined,misc]
         looks = 0
 
@@ -94,8 +151,10 @@ def test_a_faint_detection_is_a_face_if_the_second_look_is_certain(presence: tup
             self.looks += 1
             return super().__call__(image, crop)._replace(presence=presence[self.looks - 1])
 
-    tracker = Tracker(fakes.Detector(faint=True), Wavering(), TrackSettings(min_presence=0.5))
+    landmarks = Wavering()
+    tracker = Tracker(fakes.Detector(faint=True), landmarks, TrackSettings(min_presence=0.5))
     assert len(tracker(Frame(fakes.picture((50, 50, 30)), 0, 0))[0]) == found
+    assert landmarks.looks == (1 if presence[0] < 0.3 else len(presence))
 
 
 def test_few_faint_detections_are_looked_at_in_one_search() -> None:

@@ -13,11 +13,11 @@ from facewire_edge.card import ModelCard
 from facewire_edge.detect import FaceDetector, cell_grid, detections_of, letterbox
 from facewire_edge.errors import UsageError
 from facewire_edge.facebox import FaceFit
+from facewire_edge.first_look import presence_needed
 from facewire_edge.geometry import Box, CropTransform
 from facewire_edge.interpreter import Model, load_model
 from facewire_edge.landmarks import decode_landmarks, decode_uncertainty
 from facewire_edge.schema import POINTS5, LandmarkSchema, linear_map
-from facewire_edge.track import presence_needed
 from facewire_edge.types import Detection
 from numpy.typing import NDArray
 
